@@ -1,0 +1,3 @@
+"""ImplantSeg: segmentation of biodegradable bone implants in synchrotron micro-CT."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+"""What the command lines of all verbs share: the parser, the common options, the types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from ImplantSegLib import progress
+
+
+def parser(verb: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """Parser of one verb, with the options that every verb has.
+
+    Parameters
+    ----------
+    verb : str
+        Name of the verb, as in ``implantseg VERB``.
+    description : str
+        What it does, one or two sentences.
+    examples : str
+        Command lines that work, one per line.
+    """
+    result = argparse.ArgumentParser(
+        prog=f"implantseg {verb}",
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common = result.add_argument_group("common options")
+    common.add_argument(
+        "--progress",
+        choices=("bar", "json", "none"),
+        default="bar",
+        help="how progress is shown on stderr: a bar, JSON lines for programs, or not at all (default: bar)",
+    )
+    common.add_argument("-v", "--verbose", action="store_true", help="log every step, not only what matters")
+    return result
+
+
+def parse(command: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    """Parse the arguments of a verb and set up progress and logging as they ask."""
+    options = command.parse_args(argv)
+    progress.configure(options.progress)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    return options
+
+
+def triple(convert: type[int] | type[float]):  # type: ignore[no-untyped-def]
+    """Argument type ``Z,Y,X``: three numbers of the given type, or one that stands for all three."""
+
+    def parse_triple(text: str) -> tuple[int, ...] | tuple[float, ...]:
+        try:
+            values = tuple(convert(part) for part in text.split(","))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"got {text!r}, wanted Z,Y,X or one number") from error
+        if len(values) not in (1, 3) or any(value <= 0 for value in values):
+            raise argparse.ArgumentTypeError(f"got {text!r}, wanted Z,Y,X or one number, all above 0")
+        return values * 3 if len(values) == 1 else values
+
+    return parse_triple
+
+
+def byte_count(text: str) -> int:
+    """Argument type for memory: ``8GiB``, ``500MB``, ``1000000``."""
+    units = {
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
+        "kB": 10**3,
+        "MB": 10**6,
+        "GB": 10**9,
+        "TB": 10**12,
+    }
+    for unit, factor in units.items():
+        if text.endswith(unit):
+            number = text.removesuffix(unit).strip()
+            break
+    else:
+        number, factor = text, 1
+    try:
+        value = int(float(number) * factor)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a size such as 8GiB or 500MB") from error
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a size above 0")
+    return value

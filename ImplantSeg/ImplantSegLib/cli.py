@@ -1,0 +1,114 @@
+"""The table of verbs: the one place that knows everything, and imports it only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ImplantSegLib import __version__, progress
+from ImplantSegLib.errors import ImplantSegError, MemoryLimitError
+
+
+class Verb(NamedTuple):
+    """A verb of the command line: where its function is and what it does."""
+
+    target: str
+    summary: str
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("ImplantSegQuantLib.demo:main", "phantom → preprocess → segment → quantify → report"),
+    "phantom": Verb("ImplantSegLib.phantom.command:main", "make a synthetic explant with exactly known truth"),
+    "info": Verb("ImplantSegLib.volumes.command:info", "what a file is: shape, voxel size, values"),
+    "convert": Verb("ImplantSegLib.volumes.command:convert", "convert between volume formats, slab by slab"),
+    "preprocess": Verb("ImplantSegLib.preprocess.command:preprocess", "bin, denoise and scale a scan to [0, 1]"),
+    "quality": Verb("ImplantSegLib.preprocess.command:quality", "SNR, CNR and grey histograms of a scan"),
+    "models": Verb("ImplantSegLib.models.command:main", "list, show, import, export, verify and delete models"),
+    "segment": Verb("ImplantSegLib.inference.command:segment", "segment a scan with a model"),
+    "evaluate": Verb("ImplantSegQuantLib.command:evaluate", "IoU, Dice and confusion against ground truth"),
+    "register": Verb("ImplantSegQuantLib.command:register", "find the pose of the reference screw"),
+    "quantify": Verb("ImplantSegQuantLib.command:quantify", "degradation rate, BIC, BV/TV and a report"),
+    "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
+}
+
+USAGE = """\
+usage: implantseg VERB [options]
+
+{verbs}
+
+implantseg VERB --help   tells more about a verb, with examples
+implantseg --version     tells the version
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a verb and give the exit status: 0 done, 2 bad input, 3 out of memory, 130 cancelled, 1 a bug."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        print(f"implantseg {__version__}")
+        return 0
+    if argv[0] not in VERBS:
+        print(f"got verb {argv[0]!r}, wanted one of: {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    with _termination_as_interrupt():
+        return _run(resolve(argv[0]), argv[1:])
+
+
+def usage() -> str:
+    """Text of ``implantseg --help``."""
+    width = max(map(len, VERBS))
+    return USAGE.format(verbs="\n".join(f"  {name:{width}}  {verb.summary}" for name, verb in VERBS.items()))
+
+
+def resolve(verb: str) -> Callable[[list[str]], None]:
+    """Import the function of a verb."""
+    module, function = VERBS[verb].target.split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _run(command: Callable[[list[str]], None], argv: list[str]) -> int:
+    try:
+        command(argv)
+    except ImplantSegError as error:
+        return _fail(error)
+    except MemoryError as error:
+        return _fail(
+            MemoryLimitError(f"out of memory ({error})", "close other programs or pass a smaller --max-memory")
+        )
+    except KeyboardInterrupt:
+        progress.emit("error", kind="cancelled", message="cancelled", remedy="")
+        print("cancelled", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone (`implantseg ... | head`); nothing is left to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _fail(error: ImplantSegError) -> int:
+    progress.emit("error", kind=error.kind, message=error.message, remedy=error.remedy)
+    print(f"error: {error}", file=sys.stderr)
+    logging.getLogger(__name__).info("the error came from here", exc_info=error)
+    return error.exit_code
+
+
+class _termination_as_interrupt:
+    """While inside, SIGTERM (schedulers, the Cancel button) ends a run as Ctrl-C does."""
+
+    def __enter__(self) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        self._previous = signal.signal(signal.SIGTERM, interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)

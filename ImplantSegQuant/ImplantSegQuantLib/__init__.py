@@ -1,0 +1,1 @@
+"""ImplantSegQuant: degradation and osseointegration measured on segmented implants."""
