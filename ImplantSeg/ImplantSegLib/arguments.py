@@ -8,6 +8,8 @@ import sys
 
 from ImplantSegLib import progress
 
+_BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
 
 def parser(verb: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Parser of one verb, with the options that every verb has.
@@ -69,24 +71,9 @@ def triple(convert: type[int] | type[float]):  # type: ignore[no-untyped-def]
 
 def byte_count(text: str) -> int:
     """Argument type for memory: ``8GiB``, ``500MB``, ``1000000``."""
-    units = {
-        "KiB": 2**10,
-        "MiB": 2**20,
-        "GiB": 2**30,
-        "TiB": 2**40,
-        "kB": 10**3,
-        "MB": 10**6,
-        "GB": 10**9,
-        "TB": 10**12,
-    }
-    for unit, factor in units.items():
-        if text.endswith(unit):
-            number = text.removesuffix(unit).strip()
-            break
-    else:
-        number, factor = text, 1
+    unit = next((unit for unit in _BYTES if text.endswith(unit)), "")
     try:
-        value = int(float(number) * factor)
+        value = int(float(text.removesuffix(unit)) * _BYTES.get(unit, 1))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a size such as 8GiB or 500MB") from error
     if value <= 0:

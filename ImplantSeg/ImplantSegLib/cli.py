@@ -80,9 +80,7 @@ def _run(command: Callable[[list[str]], None], argv: list[str]) -> int:
     except ImplantSegError as error:
         return _fail(error)
     except MemoryError as error:
-        return _fail(
-            MemoryLimitError(f"out of memory ({error})", "close other programs or pass a smaller --max-memory")
-        )
+        return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
     except KeyboardInterrupt:
         progress.emit("error", kind="cancelled", message="cancelled", remedy="")
         print("cancelled", file=sys.stderr)

@@ -7,7 +7,7 @@ import difflib
 import importlib.metadata
 import platform
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,8 +59,8 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], source: str = "the jo
         raise InputError(f"{source} has a wrong value: {error!r} {notes}".strip(), "correct the value") from group
 
 
-def _leaves(group: BaseException) -> Iterable[Exception]:
-    for error in getattr(group, "exceptions", [group]):
+def _leaves(group: BaseException) -> Iterator[BaseException]:
+    for error in getattr(group, "exceptions", ()):
         if hasattr(error, "exceptions"):
             yield from _leaves(error)
         else:
@@ -79,7 +79,7 @@ def load_toml(path: str | Path) -> dict[str, Any]:
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Apply ``--set`` options ``section.key=value`` (the value written as in TOML) to nested mappings."""
+    """Apply ``--set`` options ``section.key=value`` (values as in TOML) to nested mappings."""
     result: dict[str, Any] = {
         key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()
     }
@@ -123,7 +123,7 @@ def _without_none(value: Any) -> Any:
 
 
 def provenance(**inputs: str | Path | None) -> dict[str, Any]:
-    """What a result was made with: time, versions, machine, and the SHA-256 of every input file.
+    """Tell what a result was made with: time, versions, machine, and the SHA-256 of every input file.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-
 from ImplantSegLib.errors import InputError
 
 Triple = tuple[float, float, float]
@@ -20,10 +19,14 @@ class Voxels(Protocol):
     """Voxels that can be read slab by slab: an array, a memory map, a chunked file, a lazy stack."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along (z, y, x)."""
+        ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a voxel."""
+        ...
 
     def __getitem__(self, key: Any, /) -> Any: ...
 
