@@ -1,0 +1,87 @@
+"""The zoo: every network that can be trained and run, in one table."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ImplantSegLib.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network of the zoo.
+
+    Parameters
+    ----------
+    constructor : callable
+        Gives the class of the network; called, so that torch is imported no earlier.
+    parameters : int
+        Trainable parameters in the published size.
+    summary : str
+        What it is, in one line.
+    options : mapping
+        Options of the published size that differ from the defaults of the class.
+    """
+
+    constructor: Callable[[], type[nn.Module]]
+    parameters: int
+    summary: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _unet() -> type[nn.Module]:
+    from ImplantSegLib.models.unet import UNet
+
+    return UNet
+
+
+ZOO: dict[str, ModelSpec] = {
+    "unet": ModelSpec(_unet, 17_262_020, "U-Net of five levels, batch normalisation and ReLU"),
+    "scaled_unet": ModelSpec(
+        _unet,
+        17_298_660,
+        "Scaled U-Net: six levels, batch normalisation and Mish",
+        {"width": 32, "levels": 6, "activation": "mish"},
+    ),
+}
+
+
+def build(name: str, **options: Any) -> nn.Module:
+    """Build a network with random weights, by default in its published size.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`ZOO`.
+    **options
+        Options of its class, for example ``width=16``.
+
+    Returns
+    -------
+    torch.nn.Module
+        Takes float32 images (B, 1, Y, X) in [0, 1], gives logits (B, 4, Y, X).
+
+    Raises
+    ------
+    InputError
+        For a name or an option that does not exist.
+    """
+    if name not in ZOO:
+        near = (difflib.get_close_matches(name, ZOO, n=1, cutoff=0) or [""])[0]
+        raise InputError(
+            f"got network {name!r}, wanted one of {', '.join(ZOO)}", f"did you mean {near!r}?"
+        )
+    network = ZOO[name].constructor()
+    known = list(inspect.signature(network).parameters)
+    if unknown := [option for option in options if option not in known]:
+        raise InputError(
+            f"network {name!r} has no option {unknown[0]!r}", f"known options: {', '.join(known)}"
+        )
+    return network(**{**ZOO[name].options, **options})

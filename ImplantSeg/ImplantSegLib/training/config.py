@@ -1,0 +1,222 @@
+"""The recipe of a training: a tree of dataclasses that reads from TOML and is saved beside the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ImplantSegLib.errors import InputError
+
+
+def _require(condition: bool, got: str, wanted: str) -> None:
+    if not condition:
+        raise InputError(f"got {got}, wanted {wanted}", "correct the recipe")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One scan with its labels."""
+
+    image: str
+    """File of the scan."""
+    labels: str
+    """File of the labels, of the same shape: 0 to 3, and 255 where nobody has labelled."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which network is trained."""
+
+    network: str = "unet"
+    """Key of the zoo."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the network, for example ``width = 16``."""
+    storage: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Type of the weights in the bundle."""
+    summary: str = ""
+    """One line about the model, for tables."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What it is trained on."""
+
+    cohort: str = ""
+    """A folder of scan folders (each with ``image.nrrd`` and ``labels.seg.nrrd``), or the name of a phantom cohort,
+    which is made in the cache when it is missing."""
+    pairs: list[Pair] = field(default_factory=list)
+    """Scans in other places, instead of a cohort or added to it."""
+    validation: list[str] = field(default_factory=list)
+    """Names of the scans that validate, ``*`` allowed; empty: the fold decides."""
+    folds: int = 4
+    """Parts into which whole scans are divided; 1 trains on everything and validates on nothing."""
+    fold: int = 0
+    """Which part validates."""
+    axes: list[int] = field(default_factory=lambda: [0])
+    """Directions (0 z, 1 y, 2 x) along which slices are taken."""
+    low_percent: float = 0.1
+    """Percentile of the grey values that becomes 0."""
+    high_percent: float = 99.9
+    """Percentile of the grey values that becomes 1."""
+    cache: str = ""
+    """Folder of the phantom cohorts; empty: IMPLANTSEG_CACHE_DIR or the platform's."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.cohort or self.pairs), "data without cohort and pairs", "one of them")
+        _require(self.folds >= 1, f"folds = {self.folds}", "at least 1")
+        _require(0 <= self.fold < self.folds, f"fold = {self.fold}", f"0 to {self.folds - 1}")
+        _require(
+            bool(self.axes) and set(self.axes) <= {0, 1, 2}, f"axes = {self.axes}", "some of 0 (z), 1 (y) and 2 (x)"
+        )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where patches are taken: shares of the batch, and the rest anywhere."""
+
+    patch: list[int] = field(default_factory=lambda: [256, 256])
+    """Rows and columns of a patch."""
+    batch: int = 8
+    """Patches in a step."""
+    by_class: float = 0.25
+    """Share of patches near a voxel of a class that is drawn uniformly, so that the thin layer is seen as often as
+    bone."""
+    contact: float = 0.25
+    """Share of patches near a face between implant and bone."""
+    surface: float = 0.25
+    """Share of patches within ``distance_um`` of the surface of the implant."""
+    distance_um: float = 200.0
+    """How far from the surface of the implant its patches are centred at most, in µm."""
+    jitter: float = 0.25
+    """How far the target lies from the centre of the patch at most, as a share of the patch."""
+    candidates: int = 100_000
+    """Voxels of every kind that are remembered for each scan."""
+
+    def __post_init__(self) -> None:
+        _require(len(self.patch) == 2 and min(self.patch) > 0, f"patch = {self.patch}", "two numbers above 0")
+        _require(self.batch > 0, f"batch = {self.batch}", "at least 1")
+        shares = (self.by_class, self.contact, self.surface)
+        _require(min(shares) >= 0 and sum(shares) <= 1, f"shares {shares}", "three of at least 0 that sum to at most 1")
+        _require(0 <= self.jitter <= 0.5, f"jitter = {self.jitter}", "0 to 0.5")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of a patch; a probability or a range of 0 leaves it out."""
+
+    mirror: bool = True
+    """Flips and quarter turns, all eight equally likely (quarter turns of square patches only)."""
+    affine: float = 0.2
+    """Probability of a rotation and a scaling."""
+    rotation_degrees: float = 180.0
+    """Largest rotation."""
+    scale: list[float] = field(default_factory=lambda: [0.8, 1.25])
+    """Range of the magnification."""
+    intensity: float = 0.5
+    """Probability of each of gamma, contrast and brightness."""
+    gamma: list[float] = field(default_factory=lambda: [0.7, 1.5])
+    """Range of the exponent."""
+    contrast: list[float] = field(default_factory=lambda: [0.75, 1.25])
+    """Range of the factor about the mean of the patch."""
+    brightness: float = 0.1
+    """Largest shift of the grey values, which lie in [0, 1]."""
+    noise: float = 0.3
+    """Probability of Gaussian noise."""
+    noise_sigma: float = 0.08
+    """Largest standard deviation of the noise."""
+    blur: float = 0.2
+    """Probability of a Gaussian blur."""
+    blur_sigma: float = 1.2
+    """Largest standard deviation of the blur in pixels."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Soft Dice plus weighted cross-entropy."""
+
+    dice: float = 1.0
+    """Weight of the Dice loss."""
+    dice_background: bool = True
+    """Whether the background counts in the Dice loss."""
+    cross_entropy: float = 1.0
+    """Weight of the cross-entropy."""
+    class_weights: list[float] = field(default_factory=list)
+    """Weight of each class in the cross-entropy; empty: all 1."""
+    interface_weight: float = 0.0
+    """Extra weight of pixels in the band where implant and bone are both near: contact and thin gaps."""
+    interface_px: int = 3
+    """Radius of "near", in pixels."""
+
+    def __post_init__(self) -> None:
+        _require(len(self.class_weights) in (0, 4), f"class_weights = {self.class_weights}", "four numbers or none")
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights change."""
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or SGD with Nesterov momentum."""
+    lr: float = 2e-3
+    """Learning rate at the start."""
+    weight_decay: float = 1e-4
+    """Weight decay."""
+    momentum: float = 0.9
+    """Momentum of SGD."""
+    nesterov: bool = True
+    """Whether the momentum of SGD looks ahead."""
+    schedule: Literal["cosine", "poly", "constant"] = "cosine"
+    """How the learning rate falls to 0 at the last step; ``poly`` is (1 − step / steps)^0.9."""
+    warmup: int = 0
+    """Steps in which the learning rate rises linearly."""
+    clip_norm: float = 0.0
+    """Largest norm of the gradient; 0: no limit."""
+    ema: float = 0.0
+    """Decay per step of the moving average of the weights that is validated and saved; 0: none."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long, how fast and how often."""
+
+    steps: int = 5000
+    """Steps of the optimiser; the schedule goes by them."""
+    seed: int = 0
+    """Seed of the weights and of every draw."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic, in the words of Lightning Fabric."""
+    device: str = "auto"
+    """Accelerator, in the words of Lightning Fabric: auto, cpu, cuda, mps."""
+    threads: int = 0
+    """Threads of the arithmetic on a CPU; 0: as many as torch chooses."""
+    workers: int = 1
+    """Threads that prepare patches ahead; they do not change what is drawn."""
+    validate_every: int = 500
+    """Steps between validations."""
+    validation_slices: int = 16
+    """Slices of each validation scan and axis that are predicted whole, evenly spaced."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints."""
+    log_every: int = 25
+    """Steps between lines of the log."""
+    criterion: Literal["mean_iou", "degradation_layer", "interface"] = "mean_iou"
+    """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and contact IoU."""
+    max_minutes: float = 0.0
+    """Time after which the run stops with a checkpoint, wherever the schedule stands; 0: none."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "validate_every", "validation_slices", "checkpoint_every", "log_every"):
+            _require(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}", "at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training."""
+
+    data: Data
+    model: Model = field(default_factory=Model)
+    sampling: Sampling = field(default_factory=Sampling)
+    augment: Augment = field(default_factory=Augment)
+    loss: Loss = field(default_factory=Loss)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    run: Run = field(default_factory=Run)

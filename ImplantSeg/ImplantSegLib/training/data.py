@@ -1,0 +1,179 @@
+"""The scans of a training: found, split by whole scans, and read through memory maps."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.labels import IGNORE, NAMES
+from ImplantSegLib.training.config import Data, Pair
+
+Array = npt.NDArray[Any]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan with its labels, ready to be cut.
+
+    Parameters
+    ----------
+    name : str
+        Name for tables and for choosing the validation.
+    image : ndarray, shape (Z, Y, X)
+        Raw grey values, usually a memory map.
+    labels : ndarray of uint8, shape (Z, Y, X)
+        Class of every voxel; 255 is skipped.
+    low, high : float
+        Raw grey values that become 0 and 1.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x).
+    field : ndarray of bool, shape (Y, X), or None
+        Where the reconstruction is valid; None: everywhere.
+    """
+
+    name: str
+    image: Array
+    labels: Array
+    low: float = 0.0
+    high: float = 1.0
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    field: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along (z, y, x)."""
+        z, y, x = self.labels.shape
+        return z, y, x
+
+    def cut(self, axis: int, index: int, rows: slice, columns: slice) -> tuple[Array, Array]:
+        """Part of one slice: image float32 in [0, 1] and labels uint8, both (rows, columns).
+
+        Parameters
+        ----------
+        axis : int
+            Direction of the slice: 0 z, 1 y, 2 x; its rows and columns run along the other two, in order.
+        index : int
+            Which slice.
+        rows, columns : slice
+            Which part of it.
+        """
+        from ImplantSegLib.preprocess.normalise import scale
+
+        where: list[int | slice] = [rows, columns]
+        where.insert(axis, index)
+        image = scale(np.asarray(self.image[tuple(where)]), self.low, self.high)
+        labels = np.array(self.labels[tuple(where)], np.uint8)
+        if self.field is not None:
+            inside = self.field[tuple(where[1:])]  # (rows, columns) along z, otherwise a line
+            labels[~np.broadcast_to(inside, labels.shape)] = IGNORE
+        return image, labels
+
+
+def find_pairs(data: Data) -> dict[str, Pair]:
+    """Scans of a recipe by name, in the order in which folds count them; makes a phantom cohort that is missing."""
+    pairs: dict[str, Pair] = {}
+    if data.cohort:
+        folder = _cohort_folder(data)
+        for image in sorted(folder.glob("*/image.nrrd")):
+            pairs[image.parent.name] = Pair(str(image), str(image.with_name("labels.seg.nrrd")))
+        if not pairs:
+            raise InputError(
+                f"the cohort {folder} holds no scans",
+                "wanted folders with image.nrrd and labels.seg.nrrd; correct data.cohort",
+            )
+    for pair in data.pairs:
+        name = Path(pair.image).name.split(".")[0]
+        pairs[name if name not in pairs else f"{name}-{len(pairs)}"] = pair
+    return pairs
+
+
+def _cohort_folder(data: Data) -> Path:
+    if Path(data.cohort).is_dir():
+        return Path(data.cohort)
+    from ImplantSegLib.phantom.cohort import make_cohort
+
+    folder = cache_folder(data.cache) / data.cohort
+    logger.info("phantom cohort %s in %s", data.cohort, folder)
+    make_cohort(data.cohort, folder)
+    return folder
+
+
+def cache_folder(chosen: str = "") -> Path:
+    """Folder of what can be made again: the chosen one, IMPLANTSEG_CACHE_DIR, or the platform's."""
+    if folder := chosen or os.environ.get("IMPLANTSEG_CACHE_DIR"):
+        return Path(folder)
+    home = Path.home()
+    base = {
+        "Windows": Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")),
+        "Darwin": home / "Library" / "Caches",
+    }.get(platform.system(), Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")))
+    return base / "implantseg"
+
+
+def split(names: list[str], data: Data) -> tuple[list[str], list[str]]:
+    """Names that train and names that validate: never slices of one scan on both sides.
+
+    A fold takes every ``folds``-th scan, beginning with the fold's number.
+    """
+    if data.validation:
+        validation = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in data.validation)]
+        if not validation:
+            raise InputError(
+                f"no scan is named {' or '.join(data.validation)}", f"data.validation chooses among: {', '.join(names)}"
+            )
+    else:
+        validation = names[data.fold :: data.folds] if data.folds > 1 else []
+    training = [name for name in names if name not in validation]
+    if not training:
+        raise InputError(
+            f"all {len(names)} scans validate, none is left to train on", "choose fewer for validation or set folds = 1"
+        )
+    return training, validation
+
+
+def open_scan(name: str, pair: Pair, data: Data) -> Scan:
+    """Open a scan and its labels; raw NRRD and MHA stay memory maps, other formats are held in memory.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read, the shapes differ, or the labels are outside the table.
+    """
+    from ImplantSegLib.preprocess.normalise import KEY, robust_range
+    from ImplantSegLib.volumes import FieldOfView, read
+
+    image, labels = read(pair.image), read(pair.labels)
+    if image.shape != labels.shape:
+        raise InputError(
+            f"{pair.labels} has shape {labels.shape} but its scan has {image.shape}", "pass the labels of this scan"
+        )
+    fov = FieldOfView.of(image)
+    done = KEY in image.metadata
+    low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent, fov)
+    values = _indexable(labels.array).astype(np.uint8, copy=False)
+    _check_labels(values, pair.labels)
+    return Scan(name, _indexable(image.array), values, low, high, image.spacing_mm, fov.slice_mask(image.shape[1:]))
+
+
+def _indexable(voxels: Any) -> Array:
+    return voxels if isinstance(voxels, np.ndarray) else np.asarray(voxels[0 : voxels.shape[0]])
+
+
+def _check_labels(labels: Array, source: str) -> None:
+    counts = np.zeros(256, np.int64)
+    for slab in np.array_split(labels, max(1, len(labels) // 32)):
+        counts += np.bincount(slab.ravel(), minlength=256)
+    if unknown := [int(value) for value in np.flatnonzero(counts) if value not in (*NAMES, IGNORE)]:
+        raise InputError(
+            f"{source} has the label {unknown[0]}, wanted {', '.join(map(str, NAMES))} or {IGNORE}",
+            "renumber its segments",
+        )
