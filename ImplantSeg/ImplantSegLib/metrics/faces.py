@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.labels import Label
 
 Array = np.ndarray[Any, Any]

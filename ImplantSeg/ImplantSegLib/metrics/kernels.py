@@ -18,7 +18,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 _BLOCK = 64
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _count_row(lower: Bytes, upper: Bytes, table: Counts) -> None:
     """Add to ``table[a, b]`` how often ``lower[i] == a`` and ``upper[i] == b`` differ."""
     size = lower.size
@@ -35,7 +35,7 @@ def _count_row(lower: Bytes, upper: Bytes, table: Counts) -> None:
         start = stop
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def count_faces(slab: Bytes, before: Bytes, tables: Counts) -> None:
     """Count the faces between voxels of different values.
 
@@ -61,7 +61,7 @@ def count_faces(slab: Bytes, before: Bytes, tables: Counts) -> None:
             _count_row(row[:-1], row[1:], tables[2])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def count_pairs(first: Bytes, second: Bytes, table: Counts) -> None:
     """Add to ``table[a, b]`` (256 × 256) how often ``first[i] == a`` and ``second[i] == b``."""
     size = first.size
@@ -80,7 +80,7 @@ def count_pairs(first: Bytes, second: Bytes, table: Counts) -> None:
         start = stop
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def neighbour_bits(labels: Bytes, first: int, last: int) -> Bytes:
     """Tell for every voxel which labels its six neighbours have: bit c is set for label c < 8.
 
@@ -120,7 +120,7 @@ def neighbour_bits(labels: Bytes, first: int, last: int) -> Bytes:
     return result
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _add_bits(row: Bytes, bit: Bytes, out: Bytes) -> None:
     for x in range(row.size):
         out[x] |= bit[row[x]]

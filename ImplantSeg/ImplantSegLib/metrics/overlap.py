@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IGNORE, NAMES, Label
 from ImplantSegLib.metrics.faces import OUTSIDE
@@ -104,11 +105,10 @@ def surface_matches(prediction: Array, truth: Array, mask: Array | None, inner: 
     valid = truth != IGNORE if mask is None else (truth != IGNORE) & mask
     surfaces = [_surface(np.where(valid, labels, np.uint8(OUTSIDE))) for labels in (prediction, truth)]
     counts = np.zeros((CLASSES, 2), np.int64)
-    for own, other in (surfaces, surfaces[::-1]):
+    for one, other in (surfaces, surfaces[::-1]):
         near = _neighbour_bits(other, inner) | _bit(other[inner])
-        own = own[inner]
         for label in range(CLASSES):
-            of_class = own == label
+            of_class = one[inner] == label
             counts[label] += np.count_nonzero(of_class & (near & (1 << label) > 0)), np.count_nonzero(of_class)
     return counts
 
