@@ -183,7 +183,7 @@ class Run:
     """Steps of the optimiser; the schedule goes by them."""
     seed: int = 0
     """Seed of the weights and of every draw."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic, in the words of Lightning Fabric."""
     device: str = "auto"
     """Accelerator, in the words of Lightning Fabric: auto, cpu, cuda, mps."""

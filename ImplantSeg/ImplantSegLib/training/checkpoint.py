@@ -1,0 +1,90 @@
+"""What a run needs to go on after a kill: checkpoints that are whole or absent, and the log."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import atomic_path, write_text
+from ImplantSegLib.training.config import Recipe
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+MAY_CHANGE = ("data.cache", "run.max_minutes", "run.threads", "run.workers", "run.device", "run.checkpoint_every")
+"""Keys of the recipe that a resumed run may change: they say where and how fast, not what."""
+
+
+def save(folder: Path, state: dict[str, Any], recipe: Recipe) -> None:
+    """Write the checkpoint: tensors, numbers and text only, so that reading it executes nothing."""
+    import torch
+
+    with atomic_path(folder / CHECKPOINT) as temporary:
+        torch.save({**state, "recipe": json.dumps(dataclasses.asdict(recipe))}, temporary)
+
+
+def load(folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """Read the checkpoint of the same recipe.
+
+    Raises
+    ------
+    InputError
+        When there is none, it is damaged, or it belongs to another recipe.
+    """
+    import torch
+
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        before = json.loads(state.pop("recipe"))
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(f"the checkpoint {path} is damaged", "start again in another folder") from error
+    old, new = _flat(before), _flat(dataclasses.asdict(recipe))
+    if changed := sorted(key for key in old | new if old.get(key) != new.get(key) and key not in MAY_CHANGE):
+        key = changed[0]
+        raise InputError(
+            f"the run in {folder} had {key} = {old.get(key)!r}, now it is {new.get(key)!r}",
+            "resume with the same recipe, or start in another folder",
+        )
+    return state
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return result
+
+
+class Log:
+    """Lines of JSON, one per record, that a resumed run continues where its checkpoint was.
+
+    Parameters
+    ----------
+    path : Path
+        File of the log.
+    step : int
+        Step at which the run begins; later records are dropped.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step] if step else []
+        write_text(path, "".join(f"{line}\n" for line in kept))
+
+    def write(self, **record: Any) -> None:
+        """Append one record."""
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    return [line[:-1] for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]

@@ -1,0 +1,127 @@
+"""``implantseg train``."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ImplantSegLib import arguments, jobs
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import sha256
+from ImplantSegLib.training.config import Pair, Recipe
+
+if TYPE_CHECKING:
+    from ImplantSegLib.models import Bundle
+
+EXAMPLES = """
+implantseg train compact_unet -o runs/compact
+implantseg train compact_unet -o runs/compact --resume
+implantseg train my.toml --fold 2 --set optimiser.lr=0.001 --set run.max_minutes=30
+"""
+
+
+def train(argv: list[str]) -> None:
+    """Run ``implantseg train``."""
+    command = arguments.parser(
+        "train",
+        "Train a model from a recipe. OUTDIR receives model.safetensors (the best weights), checkpoint.pt, log.jsonl "
+        "and recipe.toml. An interrupted run (Ctrl-C, SIGTERM, a kill) goes on with --resume to the same weights.",
+        EXAMPLES,
+    )
+    command.add_argument(
+        "recipe", metavar="RECIPE", help=f"a TOML file, or a packaged recipe: {', '.join(packaged_recipes())}"
+    )
+    command.add_argument("--fold", type=int, metavar="K", help="which part of the scans validates (data.fold)")
+    command.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUTDIR")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe: run.steps=100"
+    )
+    command.add_argument("-o", "--output", type=Path, metavar="OUTDIR", help="folder (default: runs/RECIPE-foldK)")
+    options = arguments.parse(command, argv)
+    name, recipe = load_recipe(options.recipe, options.set, options.fold)
+    run(name, recipe, options.output or Path("runs") / f"{name}-fold{recipe.data.fold}", options.resume)
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Recipes that come with ImplantSeg, by name."""
+    folder = Path(str(resources.files("ImplantSegLib"))) / "data" / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_recipe(source: str, overrides: list[str], fold: int | None = None) -> tuple[str, Recipe]:
+    """Read a recipe from a file or by its packaged name, with ``--set`` and ``--fold`` applied: name and recipe."""
+    path = packaged_recipes().get(source, Path(source))
+    if not path.is_file():
+        raise InputError(
+            f"there is no recipe {source!r}", f"pass a TOML file or one of {', '.join(packaged_recipes())}"
+        )
+    values = jobs.with_overrides(jobs.load_toml(path), overrides)
+    if fold is not None:
+        values.setdefault("data", {})["fold"] = fold
+    return path.stem, jobs.from_mapping(Recipe, values, str(source))
+
+
+def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[str, float | None]:
+    """Train, and print the scores of the best weights.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recipe, for the provenance.
+    recipe : Recipe
+        What to do.
+    folder : Path
+        Receives the model, the checkpoint, the log and the recipe.
+    resume : bool
+        Whether to go on from the checkpoint in ``folder``.
+    """
+    from ImplantSegLib.training import checkpoint, data
+    from ImplantSegLib.training.fit import MODEL, Fit
+
+    if not resume and (folder / checkpoint.CHECKPOINT).exists():
+        raise InputError(f"{folder} holds the checkpoint of an earlier run", "pass --resume or another folder")
+    pairs = data.find_pairs(recipe.data)
+    training, validation = data.split(list(pairs), recipe.data)
+    scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs.save(recipe, folder / "recipe.toml")
+    spacings = {scans[scan].spacing_mm for scan in training}
+    bundle = _bundle(name, recipe, pairs, (training, validation))
+    bundle = dataclasses.replace(bundle, spacing_mm=spacings.pop() if len(spacings) == 1 else None)
+    fit = Fit(recipe, [scans[scan] for scan in training], [scans[scan] for scan in validation], folder, bundle)
+    scores = fit.run(resume)
+    if fit.step < recipe.run.steps:
+        print(f"stopped at step {fit.step} of {recipe.run.steps} after run.max_minutes; go on with --resume")
+    for key, value in scores.items():
+        print(f"{key:32} {'undefined' if value is None else f'{value:8.2f}'}")
+    print(f"model of step {fit.best_step}: {folder / MODEL}")
+    return scores
+
+
+def _bundle(name: str, recipe: Recipe, pairs: dict[str, Pair], parts: tuple[list[str], list[str]]) -> Bundle:
+    from ImplantSegLib.models import Bundle
+
+    # what the data were counts, not where they lay on the machine that trained
+    values = dataclasses.asdict(recipe)
+    values["data"] |= {"cache": "", "cohort": Path(recipe.data.cohort).name, "pairs": []}
+    scans: dict[str, Any] = {
+        scan: {"image_sha256": sha256(pair.image), "labels_sha256": sha256(pair.labels)}
+        for scan, pair in pairs.items()
+        if Path(pair.image).is_file()
+    }
+    return Bundle(
+        network=recipe.model.network,
+        options=recipe.model.options,
+        preprocessing={"low_percent": recipe.data.low_percent, "high_percent": recipe.data.high_percent},
+        summary=recipe.model.summary,
+        provenance={
+            **jobs.provenance(),
+            "recipe_name": name,
+            "recipe": values,
+            "training": parts[0],
+            "validation": parts[1],
+            "scans": scans,
+        },
+    )

@@ -1,0 +1,62 @@
+"""Soft Dice plus cross-entropy, with extra weight where bone and implant meet."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
+from ImplantSegLib.training.config import Loss
+from torch.nn import functional as F
+
+
+def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Give the loss of a recipe: logits (B, 4, Y, X) and labels uint8 (B, Y, X) to a number.
+
+    The Dice loss is MONAI's, over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79); pixels of label 255
+    count in neither part.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MONAI's optional dependencies are not ours
+        from monai.losses import DiceLoss
+
+    dice = DiceLoss(include_background=config.dice_background, batch=True, smooth_nr=1e-5, smooth_dr=1e-5)
+    class_weights = torch.tensor(config.class_weights) if config.class_weights else None
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        logits = logits.float()
+        known = labels != IGNORE
+        classes = torch.where(known, labels, 0).long()
+        total = logits.new_zeros(())
+        if config.dice:
+            one_hot = F.one_hot(classes, len(NAMES)).movedim(-1, 1) * known[:, None]
+            total = total + config.dice * dice(logits.softmax(1) * known[:, None], one_hot)
+        if config.cross_entropy:
+            weights = pixel_weights(labels, config) * known
+            weight = None if class_weights is None else class_weights.to(logits.device)
+            entropy = F.cross_entropy(logits, classes, weight=weight, reduction="none")
+            total = total + config.cross_entropy * (entropy * weights).sum() / weights.sum().clamp_min(1)
+        return total
+
+    return loss
+
+
+def pixel_weights(labels: torch.Tensor, config: Loss) -> torch.Tensor:
+    """Weight of every pixel, float32 (B, Y, X): 1, and more where implant and bone are both near.
+
+    The band holds the contact faces and the thin gaps, where a shift of one pixel makes or breaks a contact.
+    """
+    weights = torch.ones(labels.shape, device=labels.device)
+    if config.interface_weight:
+        implant = torch.isin(labels, torch.tensor(IMPLANT, dtype=labels.dtype, device=labels.device))
+        both = _near(implant, config.interface_px) & _near(labels == Label.BONE, config.interface_px)
+        weights += config.interface_weight * both
+    return weights
+
+
+def _near(mask: torch.Tensor, radius: int) -> torch.Tensor:
+    size = 2 * radius + 1
+    values = mask[:, None].float()
+    values = F.max_pool2d(values, (size, 1), stride=1, padding=(radius, 0))
+    return F.max_pool2d(values, (1, size), stride=1, padding=(0, radius))[:, 0] > 0
