@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 
 from ImplantSegLib import progress
@@ -62,7 +63,7 @@ def triple(convert: type[int] | type[float]):  # type: ignore[no-untyped-def]
             values = tuple(convert(part) for part in text.split(","))
         except ValueError as error:
             raise argparse.ArgumentTypeError(f"got {text!r}, wanted Z,Y,X or one number") from error
-        if len(values) not in (1, 3) or any(value <= 0 for value in values):
+        if len(values) not in (1, 3) or not all(0 < value < math.inf for value in values):
             raise argparse.ArgumentTypeError(f"got {text!r}, wanted Z,Y,X or one number, all above 0")
         return values * 3 if len(values) == 1 else values
 
@@ -74,7 +75,7 @@ def byte_count(text: str) -> int:
     unit = next((unit for unit in _BYTES if text.endswith(unit)), "")
     try:
         value = int(float(text.removesuffix(unit)) * _BYTES.get(unit, 1))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a size such as 8GiB or 500MB") from error
     if value <= 0:
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted a size above 0")

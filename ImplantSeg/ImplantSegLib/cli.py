@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ImplantSegLib import __version__, progress
-from ImplantSegLib.errors import ImplantSegError, MemoryLimitError
+from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError
 
 
 class Verb(NamedTuple):
@@ -59,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"got verb {argv[0]!r}, wanted one of: {', '.join(VERBS)}", file=sys.stderr)
         return 2
     with _termination_as_interrupt():
-        return _run(resolve(argv[0]), argv[1:])
+        return _run(argv[0], argv[1:])
 
 
 def usage() -> str:
@@ -74,13 +76,14 @@ def resolve(verb: str) -> Callable[[list[str]], None]:
     return getattr(importlib.import_module(module), function)
 
 
-def _run(command: Callable[[list[str]], None], argv: list[str]) -> int:
+def _run(verb: str, argv: list[str]) -> int:
     try:
-        command(argv)
+        resolve(verb)(argv)
+        sys.stdout.flush()  # here, so that a reader who has gone is noticed inside this try
     except ImplantSegError as error:
         return _fail(error)
-    except MemoryError as error:
-        return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
+    except ModuleNotFoundError as error:
+        return _fail(_missing_package(error))
     except KeyboardInterrupt:
         progress.emit("error", kind="cancelled", message="cancelled", remedy="")
         print("cancelled", file=sys.stderr)
@@ -89,7 +92,32 @@ def _run(command: Callable[[list[str]], None], argv: list[str]) -> int:
         # the reader of our output has gone (`implantseg ... | head`); nothing is left to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if _is_out_of_memory(error):
+            return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
+        # a bug: told to whoever reads JSON lines, then shown by Python with its traceback and exit status 1
+        progress.emit("error", kind="bug", message=f"{type(error).__name__}: {error}", remedy="report it")
+        raise
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch raises RuntimeErrors; asking by name and text spares its import
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "not enough memory" in str(error))
+    )
+
+
+def _missing_package(error: ModuleNotFoundError) -> ImplantSegError:
+    package = (error.name or "").partition(".")[0]
+    if not package or package.startswith("ImplantSeg"):
+        raise error
+    return InputError(
+        f"the package {package!r} is needed for this and is not installed",
+        "install implantseg with the extra that the README names for this, or install that package",
+    )
 
 
 def _fail(error: ImplantSegError) -> int:
@@ -99,14 +127,18 @@ def _fail(error: ImplantSegError) -> int:
     return error.exit_code
 
 
-class _termination_as_interrupt:
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
     """While inside, SIGTERM (schedulers, the Cancel button) ends a run as Ctrl-C does."""
 
-    def __enter__(self) -> None:
-        def interrupt(*_: object) -> None:
-            raise KeyboardInterrupt
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
 
-        self._previous = signal.signal(signal.SIGTERM, interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._previous)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers; whoever runs a verb elsewhere cancels through `progress`
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

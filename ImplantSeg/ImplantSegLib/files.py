@@ -14,24 +14,42 @@ from ImplantSegLib.errors import InputError
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space or choose another folder"),
     errno.EDQUOT: ("the disk quota is used up", "free some space or choose another folder"),
-    errno.EACCES: ("the folder may not be written", "choose a folder that you may write"),
-    errno.EPERM: ("the folder may not be written", "choose a folder that you may write"),
+    errno.EACCES: ("permission is denied", "choose a place that you may use, or change its permissions"),
+    errno.EPERM: ("permission is denied", "choose a place that you may use, or change its permissions"),
     errno.EROFS: ("the file system is read-only", "choose a folder that you may write"),
-    errno.ENOENT: ("its folder does not exist", "create the folder or correct the path"),
+    errno.ENOENT: ("it does not exist", "correct the path"),
     errno.ENOTDIR: ("a part of its path is a file, not a folder", "correct the path"),
+    errno.EISDIR: ("it is a folder, not a file", "name a file"),
+    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
 }
 
 
 @contextmanager
 def explained_os_errors(path: Path, deed: str = "write") -> Iterator[None]:
-    """Turn an :class:`OSError` of the file system into an :class:`~ImplantSegLib.errors.InputError`."""
+    """Turn an :class:`OSError` of the file system into an :class:`~ImplantSegLib.errors.InputError`.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder that the body works on: named when the error names none.
+    deed : str
+        What the body does with it, ``read`` or ``write``.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in _REASONS:
             raise
         reason, remedy = _REASONS[error.errno]
-        raise InputError(f"cannot {deed} {path}: {reason}", remedy) from error
+        other = error.filename if isinstance(error.filename, str) else str(path)
+        if partial(path).name in Path(other).parts or Path(other) == path:
+            raise InputError(f"cannot {deed} {path}: {reason}", remedy) from error
+        raise InputError(f"cannot {deed} {path}, because of {other}: {reason}", remedy) from error
+
+
+def partial(path: Path) -> Path:
+    """Temporary name of a file or folder while it is being written, with every suffix of its name."""
+    return path.with_name(f".partial-{path.name}")
 
 
 @contextmanager
@@ -48,17 +66,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         When the disk is full or the folder may not be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".partial-{path.name}")
+    temporary = partial(path)
     with explained_os_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             remove(temporary)
             yield temporary
-            if path.is_dir():
-                remove(path)
-            temporary.replace(path)
+            _exchange(temporary, path)
         finally:
             remove(temporary)
+
+
+def _exchange(temporary: Path, path: Path) -> None:
+    if not (path.is_dir() or temporary.is_dir()):
+        temporary.replace(path)
+        return
+    # no system renames a folder over a full one: put the old one aside first, so that it is lost last
+    old = path.with_name(f".old-{path.name}")
+    remove(old)
+    if path.exists():
+        path.replace(old)
+    temporary.replace(path)
+    remove(old)
 
 
 def remove(path: Path) -> None:

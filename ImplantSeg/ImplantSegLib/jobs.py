@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import importlib.metadata
@@ -39,32 +40,73 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], source: str = "the jo
     InputError
         For an unknown key (naming the nearest known one), a missing key or a value of a wrong type.
     """
-    import cattrs
-    from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
+    from cattrs.errors import ClassValidationError
 
     try:
-        return cattrs.Converter(forbid_extra_keys=True).structure(values, kind)
+        return _converter().structure(values, kind)
     except ClassValidationError as group:
-        error = next(_leaves(group))
-        if isinstance(error, InputError):
-            raise InputError(f"{source}: {error.message}", error.remedy) from group
-        if isinstance(error, ForbiddenExtraKeysError):
-            key = sorted(error.extra_fields)[0]
-            known = [field.name for field in dataclasses.fields(error.cl)]
-            near = (difflib.get_close_matches(key, known, n=1, cutoff=0) or [""])[0]
-            raise InputError(
-                f"{source} has an unknown key {key!r}", f"did you mean {near!r}? Known keys: {', '.join(known)}"
-            ) from group
-        notes = " ".join(getattr(error, "__notes__", []))
-        raise InputError(f"{source} has a wrong value: {error!r} {notes}".strip(), "correct the value") from group
+        key, error = next(_leaves(group))
+        raise _explained(error, key, source) from group
 
 
-def _leaves(group: BaseException) -> Iterator[BaseException]:
-    for error in getattr(group, "exceptions", ()):
-        if hasattr(error, "exceptions"):
-            yield from _leaves(error)
-        else:
-            yield error
+def _converter() -> Any:
+    import cattrs
+
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    # the defaults would convert: bool("no") is True, int(1.9) is 1, str(5) is "5"
+    for primitive in _WANTED:
+        converter.register_structure_hook(primitive, _exactly)
+    return converter
+
+
+_WANTED: dict[Any, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a text in quotes"),
+}
+
+
+def _exactly(value: Any, kind: Any) -> Any:
+    accepted, wanted = _WANTED[kind]
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"got {value!r}, wanted {wanted}")
+    return kind(value)
+
+
+def _explained(error: BaseException, key: str, source: str) -> InputError:
+    from cattrs.errors import ForbiddenExtraKeysError
+
+    if isinstance(error, InputError):
+        return InputError(f"{source}: {error.message}", error.remedy)
+    if isinstance(error, ForbiddenExtraKeysError):
+        unknown = sorted(error.extra_fields)[0]
+        known = [field.name for field in dataclasses.fields(error.cl)]
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0)[0]
+        return InputError(
+            f"{source} has an unknown key {_joined(key, unknown)!r}",
+            f"did you mean {near!r}? Known keys: {', '.join(known)}",
+        )
+    if isinstance(error, KeyError):
+        return InputError(f"{source} lacks the key {key!r}", "add it")
+    return InputError(f"{source} has a wrong value for {key!r}: {error}", "correct the value")
+
+
+def _leaves(error: BaseException, above: str = "") -> Iterator[tuple[str, BaseException]]:
+    """Yield the single errors of a cattrs group, each with the dotted key it belongs to."""
+    from cattrs import AttributeValidationNote
+
+    own = (note.name for note in getattr(error, "__notes__", []) if isinstance(note, AttributeValidationNote))
+    key = _joined(above, next(own, ""))
+    inside = getattr(error, "exceptions", None)
+    if inside is None:
+        yield key, error
+    for part in inside or ():
+        yield from _leaves(part, key)
+
+
+def _joined(*names: str) -> str:
+    return ".".join(filter(None, names))
 
 
 def load_toml(path: str | Path) -> dict[str, Any]:
@@ -80,17 +122,19 @@ def load_toml(path: str | Path) -> dict[str, Any]:
 
 def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Apply ``--set`` options ``section.key=value`` (values as in TOML) to nested mappings."""
-    result: dict[str, Any] = {
-        key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()
-    }
+    result: dict[str, Any] = copy.deepcopy(dict(values))
     for override in overrides:
         path, equals, text = override.partition("=")
         if not equals:
             raise InputError(f"got --set {override!r}, wanted KEY=VALUE", "write for example --set optimiser.lr=0.001")
         *sections, key = path.strip().split(".")
-        target = result
+        target: Any = result
         for section in sections:
             target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise InputError(
+                    f"got --set {override!r}, but {section!r} is a value, not a section", "correct the key"
+                )
         target[key] = _toml_value(text.strip())
     return result
 

@@ -7,6 +7,7 @@ how progress is shown. A stage is also where a cancellation from another thread 
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 import time
@@ -17,6 +18,9 @@ from typing import Any, Literal, TypeVar
 Mode = Literal["bar", "json", "none"]
 Advance = Callable[..., None]
 T = TypeVar("T")
+
+LINE_INTERVAL_S = 0.2
+"""Shortest time between two JSON lines of a stage; its first and last step are always told."""
 
 _mode: Mode = "none"
 _cancelled = threading.Event()
@@ -99,13 +103,17 @@ def _bar(name: str, total: int, unit: str) -> tuple[Callable[[int, str], None], 
 
 def _lines(name: str, total: int) -> tuple[Callable[[int, str], None], Callable[[], None]]:
     start = time.monotonic()
+    told = -math.inf
     done = 0
 
     def show(steps: int, note: str) -> None:
-        nonlocal done
+        nonlocal done, told
         done += steps
         elapsed = time.monotonic() - start
-        eta_s = round(elapsed / done * (total - done), 1) if done else None
+        if elapsed - told < LINE_INTERVAL_S and done < total:
+            return
+        told = elapsed
+        eta_s = round(elapsed / done * max(total - done, 0), 1) if done else None
         emit("progress", stage=name, done=done, total=total, eta_s=eta_s, **({"note": note} if note else {}))
 
     show(0, "")
