@@ -111,6 +111,13 @@ class Volume:
             z = slice(start, min(start + depth, self.shape[0]))
             yield z, np.asarray(self.array[z])
 
+    def slab_depth(self, max_bytes: int = 2**26) -> int:
+        """Slices that a slab of at most ``max_bytes`` holds (at least one; whole chunks where the file has chunks)."""
+        slice_bytes = self.shape[1] * self.shape[2] * self.dtype.itemsize
+        depth = max(1, min(max_bytes // max(slice_bytes, 1), self.shape[0]))
+        chunk = getattr(self.array, "chunks", (1,))[0]
+        return max(depth // chunk * chunk, min(chunk, self.shape[0]))
+
     def describe_grid(self) -> str:
         """Shape, voxel size in µm and origin in mm, for messages."""
         size = " × ".join(f"{1000 * step:.4g}" for step in self.spacing_mm)
