@@ -1,0 +1,92 @@
+"""Degradation: volume loss, degradation rate, corrosion depth."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.labels import IMPLANT, Label
+from ImplantSegLib.metrics import OUTSIDE
+
+from ImplantSegQuantLib.contact import percent
+
+Array = np.ndarray[Any, Any]
+
+DAYS_PER_YEAR = 365.25
+DAYS_PER_WEEK = 7
+
+
+def years(weeks: float) -> float:
+    """Healing time in years of 365.25 days.
+
+    Raises
+    ------
+    InputError
+        When the weeks are not a positive number.
+    """
+    if not (math.isfinite(weeks) and weeks > 0):
+        raise InputError(f"got a healing time of {weeks} weeks, wanted a number above 0", "pass --weeks 12")
+    return weeks * DAYS_PER_WEEK / DAYS_PER_YEAR
+
+
+def degradation_rate(volume_loss_mm3: float, surface_mm2: float, weeks: float) -> float | None:
+    """Degradation rate in mm per year, ``(V_i − V_r) / (A_i · t)``; None without a surface.
+
+    Equation 4 of doi:10.3389/fphy.2024.1257512, after doi:10.1016/j.bioactmat.2018.01.003.
+
+    Parameters
+    ----------
+    volume_loss_mm3 : float
+        Initial minus residual volume.
+    surface_mm2 : float
+        Initial surface, by voxel faces or unbiased.
+    weeks : float
+        Healing time.
+    """
+    time_years = years(weeks)
+    return volume_loss_mm3 / (surface_mm2 * time_years) if surface_mm2 > 0 else None
+
+
+def volume_loss_percent(initial_mm3: float, residual_mm3: float) -> float | None:
+    """Lost part of the initial volume in %."""
+    return percent(initial_mm3 - residual_mm3, initial_mm3)
+
+
+class DepthMeter:
+    """How deep the surface of the metal lies below the surface of the reference, slab by slab.
+
+    The surface of the metal is where residual material shares faces with another class, inside the field of
+    view and the region of interest; each of its surface voxels counts once, with the mean of the distance at
+    the centres of those faces.
+    """
+
+    def __init__(self) -> None:
+        self._slices: list[Array] = []
+
+    def add(self, labels: Array, distance_mm: Array, in_roi: Array, inner: slice) -> None:
+        """Take in the next slices.
+
+        Parameters
+        ----------
+        labels : uint8, shape (Z, Y, X)
+            Labels, OUTSIDE beyond the field of view, with one slice more on both sides where there is one.
+        distance_mm : float32, shape (Z, Y, X)
+            Signed distance to the reference.
+        in_roi : bool, shape (Z, Y, X)
+            The region of interest.
+        inner : slice
+            Which slices are meant; the others are neighbours.
+        """
+        from ImplantSegQuantLib import field_kernels
+
+        seen = np.where(np.isin(labels, IMPLANT) & ~in_roi, np.uint8(OUTSIDE), labels)
+        ends = (inner.start, inner.stop)
+        self._slices.append(field_kernels.surface_distances(seen, distance_mm, ends, int(Label.RESIDUAL_MATERIAL)))
+
+    def depth_um(self) -> float | None:
+        """Mean depth in µm, positive below the reference's surface; None when there is no surface of metal."""
+        distances, voxels = np.concatenate(self._slices).T
+        count = voxels.sum()
+        return -1000.0 * math.fsum(distances) / count if count else None

@@ -1,0 +1,133 @@
+"""Voxel kernels on a signed distance field; import late, they need numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray[Any, Any]
+
+BEYOND_MM = 500.0
+"""A distance from here on is none: the reference itself is cut off there, and nothing is known."""
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _differences(before: float, here: float, after: float) -> tuple[float, float]:
+    """First and second difference along an axis; beyond a cut end the field goes on as a straight line."""
+    if before < BEYOND_MM and after < BEYOND_MM:
+        return 0.5 * (after - before), after - 2.0 * here + before
+    if after < BEYOND_MM:
+        return after - here, 0.0
+    if before < BEYOND_MM:
+        return here - before, 0.0
+    return 0.0, 0.0
+
+
+@njit(nogil=True, cache=True)
+def integrate(distance: Array, inside: Array, inner: tuple[int, int], spacing: Array) -> Array:
+    """Volume and surface of a body, slice by slice, from its distance field.
+
+    Parameters
+    ----------
+    distance : float32, shape (Z, Y, X)
+        Signed distance in mm at the voxel centres.
+    inside : bool, shape (Z, Y, X)
+        The field of view.
+    inner : tuple of int
+        First and last + 1 of the slices to answer for; the others serve as neighbours.
+    spacing : float64, shape (3,)
+        Voxel size (z, y, x) in mm.
+
+    Returns
+    -------
+    float64, shape (slices, 2)
+        Volume in voxels and area in mm² of the surface.
+    """
+    depth, height, width = distance.shape
+    voxel = spacing[0] * spacing[1] * spacing[2]
+    near = 3.0 * spacing.max()
+    result = np.zeros((inner[1] - inner[0], 2))
+    none = 2.0 * BEYOND_MM
+    for z in range(inner[0], inner[1]):
+        volume = 0.0
+        area = 0.0
+        for y in range(height):
+            for x in range(width):
+                here = distance[z, y, x]
+                if here > near or not inside[z, y, x]:
+                    continue
+                if here < -near:
+                    volume += 1.0
+                    continue
+                first_z, second_z = _differences(
+                    distance[z - 1, y, x] if z > 0 else none, here, distance[z + 1, y, x] if z < depth - 1 else none
+                )
+                first_y, second_y = _differences(
+                    distance[z, y - 1, x] if y > 0 else none, here, distance[z, y + 1, x] if y < height - 1 else none
+                )
+                first_x, second_x = _differences(
+                    distance[z, y, x - 1] if x > 0 else none, here, distance[z, y, x + 1] if x < width - 1 else none
+                )
+                ramp = np.sqrt(first_z**2 + first_y**2 + first_x**2)
+                mean = here + (second_z + second_y + second_x) / 24.0
+                if ramp > 0.0:
+                    volume += min(max(0.5 - mean / ramp, 0.0), 1.0)
+                elif mean < 0.0:
+                    volume += 1.0
+                reach = abs(first_z) + abs(first_y) + abs(first_x)
+                if abs(here) < reach:
+                    slope = np.sqrt(
+                        (first_z / spacing[0]) ** 2 + (first_y / spacing[1]) ** 2 + (first_x / spacing[2]) ** 2
+                    )
+                    area += (1.0 - abs(here) / reach) / reach * slope * voxel
+        result[z - inner[0], 0] = volume
+        result[z - inner[0], 1] = area
+    return result
+
+
+@njit(nogil=True, cache=True)
+def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], label: int) -> Array:
+    """Distance at the surface of one label, slice by slice.
+
+    The surface of a voxel lies at its faces to other labels below 4: there the distance is the mean of
+    the two voxels, and the voxel's is the mean over those faces.
+
+    Parameters
+    ----------
+    labels : uint8, shape (Z, Y, X)
+        Labels; values from 4 on do not exist.
+    distance : float32, shape (Z, Y, X)
+        Signed distance in mm.
+    inner : tuple of int
+        First and last + 1 of the slices to answer for.
+    label : int
+        Whose surface.
+
+    Returns
+    -------
+    float64, shape (slices, 2)
+        Sum of the distances in mm, and surface voxels.
+    """
+    result = np.zeros((inner[1] - inner[0], 2))
+    steps = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
+    depth, height, width = labels.shape
+    for z in range(inner[0], inner[1]):
+        for y in range(height):
+            for x in range(width):
+                if labels[z, y, x] != label or distance[z, y, x] >= BEYOND_MM:
+                    continue
+                total = 0.0
+                faces = 0
+                for step in steps:
+                    k, j, i = z + step[0], y + step[1], x + step[2]
+                    if not (0 <= k < depth and 0 <= j < height and 0 <= i < width):
+                        continue
+                    if labels[k, j, i] < 4 and labels[k, j, i] != label and distance[k, j, i] < BEYOND_MM:
+                        total += distance[k, j, i]
+                        faces += 1
+                if faces > 0:
+                    result[z - inner[0], 0] += 0.5 * (distance[z, y, x] + total / faces)
+                    result[z - inner[0], 1] += 1.0
+    return result

@@ -1,0 +1,181 @@
+"""A segmented scan inside its field of view, read in slabs with the slices that border on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
+from ImplantSegLib.metrics import OUTSIDE
+
+if TYPE_CHECKING:
+    from ImplantSegLib.volumes import FieldOfView, Volume
+
+Array = np.ndarray[Any, Any]
+Box = tuple[slice, slice, slice]
+
+SLAB = 32
+"""Slices that are held at a time; no result depends on it."""
+
+
+class Window(NamedTuple):
+    """Slices to answer for, and the slices to read for that."""
+
+    z: slice
+    """The slices of the volume to answer for."""
+    read: slice
+    """The slices to read: those and their neighbours."""
+    inner: slice
+    """Where the first are inside the second."""
+
+
+def windows(depth: int, slab: int, halo: int = 0) -> Iterator[Window]:
+    """Cut ``depth`` slices into windows of ``slab`` slices with up to ``halo`` neighbours on both sides."""
+    for start in range(0, depth, slab):
+        stop = min(start + slab, depth)
+        low = max(0, start - halo)
+        yield Window(slice(start, stop), slice(low, min(depth, stop + halo)), slice(start - low, stop - low))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A segmentation and the part of it that the scan has seen.
+
+    Parameters
+    ----------
+    segmentation : Volume
+        Labels 0 to 3.
+    fov : FieldOfView
+        What the scan has seen.
+    slab : int
+        Slices that are held at a time.
+    """
+
+    segmentation: Volume
+    fov: FieldOfView
+    slab: int = SLAB
+
+    def windows(self, halo: int = 0) -> Iterator[Window]:
+        """Windows over all slices."""
+        return windows(self.segmentation.shape[0], self.slab, halo)
+
+    @property
+    def steps(self) -> int:
+        """How many windows there are."""
+        return -(-self.segmentation.shape[0] // self.slab)
+
+    def inside(self, z: slice) -> Array:
+        """Tell which voxels of some slices are in the field of view: bool (Z, Y, X)."""
+        shape = self.segmentation.shape
+        mask = self.fov.slab_mask(z, shape)
+        full = (z.stop - z.start, *shape[1:])
+        return np.ones(full, bool) if mask is None else np.ascontiguousarray(np.broadcast_to(mask, full))
+
+    def labels(self, z: slice) -> Array:
+        """Labels of some slices, uint8 (Z, Y, X), OUTSIDE beyond the field of view."""
+        labels = as_labels(np.asarray(self.segmentation.array[z]))
+        return np.where(self.inside(z), labels, np.uint8(OUTSIDE))
+
+
+class Survey(NamedTuple):
+    """What a first look at a segmentation finds."""
+
+    voxels: dict[int, int]
+    """Voxels of every label in the field of view."""
+    implant: Box | None
+    """Smallest box (z, y, x) round the implant in the field of view; None without an implant."""
+
+
+def survey(sample: Sample, role: str = "segmentation") -> Survey:
+    """Count the labels, find the implant, and refuse what cannot be quantified.
+
+    Parameters
+    ----------
+    sample : Sample
+        What to look at.
+    role : str
+        What to call it in messages.
+
+    Raises
+    ------
+    InputError
+        When a label outside the table is met, 255 included, or there is no implant.
+    """
+    from ImplantSegLib.progress import stage
+
+    counts = np.zeros(256, np.int64)
+    bounds = Bounds()
+    with stage("check", sample.steps, "slab") as advance:
+        for window in sample.windows():
+            labels = sample.labels(window.z)
+            counts += np.bincount(labels.reshape(-1), minlength=256)
+            bounds.add(np.isin(labels, IMPLANT), window.z.start)
+            advance()
+    _check_labels(counts, role)
+    if bounds.box is None:
+        raise InputError(
+            f"the {role} has no implant: none of its voxels in the field of view is {NAMES[1]} (1) or {NAMES[2]} (2)",
+            "check the labels, the field of view and the model",
+        )
+    return Survey({label.value: int(counts[label]) for label in Label}, bounds.box)
+
+
+class Bounds:
+    """Smallest box round the true voxels of slabs."""
+
+    def __init__(self) -> None:
+        self._low: Array | None = None
+        self._high = np.zeros(3, int)
+
+    def add(self, slab: Array, start: int) -> None:
+        """Take in a slab, bool (Z, Y, X), whose first slice is ``start``."""
+        ranges = [np.flatnonzero(slab.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        if ranges[0].size == 0:
+            return
+        first = np.array([start, 0, 0])
+        low = first + [r[0] for r in ranges]
+        high = first + [r[-1] + 1 for r in ranges]
+        self._low = low if self._low is None else np.minimum(self._low, low)
+        self._high = np.maximum(self._high, high)
+
+    @property
+    def box(self) -> Box | None:
+        """The box as slices (z, y, x); None when nothing was true."""
+        if self._low is None:
+            return None
+        z, y, x = (slice(int(low), int(high)) for low, high in zip(self._low, self._high, strict=True))
+        return z, y, x
+
+
+def as_labels(values: Array) -> Array:
+    """Give labels as uint8.
+
+    Raises
+    ------
+    InputError
+        For NaN, broken or negative numbers and numbers above 255.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise InputError("the segmentation holds NaN, wanted whole numbers", "correct the labels")
+    labels = values.astype(np.uint8)
+    if not np.array_equal(labels, values):
+        wrong = values[labels != values][0]
+        raise InputError(f"the segmentation holds the value {wrong}, wanted labels 0 to 3", "pass labels, not a scan")
+    return labels
+
+
+def _check_labels(counts: Array, role: str) -> None:
+    wrong = [int(label) for label in np.flatnonzero(counts) if label not in NAMES and label != OUTSIDE]
+    if IGNORE in wrong:
+        raise InputError(
+            f"the {role} holds {counts[IGNORE]} voxels of label {IGNORE}, which nobody has labelled",
+            "label them before quantifying; only `evaluate` can skip them",
+        )
+    if wrong:
+        known = ", ".join(f"{number} {name}" for number, name in NAMES.items())
+        raise InputError(f"the {role} holds label {wrong[0]}, wanted one of: {known}", "correct the labels")

@@ -1,0 +1,132 @@
+"""Local thickness of the degradation layer: the diameter of the largest sphere that covers a voxel and fits in.
+
+Definition: Hildebrand & Rüegsegger 1997, doi:10.1046/j.1365-2818.1997.1340694.x. Memory: nine bytes per voxel of
+the box round the implant, of which there are at most :data:`MAX_VOXELS`; a larger box is coarsened.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from ImplantSegLib.labels import Label
+from ImplantSegLib.metrics import OUTSIDE
+
+from ImplantSegQuantLib.measurement import Measurement
+
+Array = np.ndarray[Any, Any]
+Triple = tuple[float, float, float]
+
+MAX_VOXELS = 64_000_000
+"""Voxels that are looked at; above, blocks of 2³, 3³, ... voxels become one."""
+
+HALF_GAP = 0.25
+"""How far, in voxels, the boundary lies before the centre of the nearest voxel of another class, on average over
+positions and directions of the surface: half a voxel at most, nothing where the surface is oblique."""
+
+PRUNING = 0.05
+"""By how much of a voxel a sphere may stick out of a neighbour's and still be left out."""
+
+_OTHER, _LAYER, _UNKNOWN = 0, 1, 2
+
+
+class Thickness(NamedTuple):
+    """Local thickness of a layer."""
+
+    mean_um: float | None
+    """Mean over the layer's voxels; None without a layer."""
+    coarsened: int
+    """Edge of the blocks of voxels that were taken as one."""
+
+
+def layer_thickness(labels: Array, spacing_mm: Triple) -> Measurement:
+    """Mean local thickness of the degradation layer as a measurement.
+
+    Parameters
+    ----------
+    labels : uint8, shape (Z, Y, X)
+        Labels; OUTSIDE where nothing is known.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x) in mm.
+    """
+    thickness = mean_thickness(labels, spacing_mm)
+    note = "mean local thickness (largest inscribed sphere) of label 2"
+    if thickness.coarsened > 1:
+        note += f", on blocks of {thickness.coarsened}³ voxels"
+    warning = "" if thickness.mean_um is not None else "no degradation layer: its thickness is undefined"
+    return Measurement("degradation_layer_thickness", thickness.mean_um, "µm", note=note, warning=warning)
+
+
+def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXELS) -> Thickness:
+    """Mean local thickness of label 2 over its voxels.
+
+    The surface is where the layer meets another class: cut planes, and whatever else is unknown, do not
+    bound a sphere.
+
+    Parameters
+    ----------
+    labels : uint8, shape (Z, Y, X)
+        Labels; OUTSIDE where nothing is known.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x) in mm.
+    max_voxels : int
+        Above this size of the array, blocks of voxels are taken as one.
+    """
+    factor = 1
+    while labels.size / factor**3 > max_voxels:
+        factor += 1
+    classes = _classes(labels, factor)
+    spacing = tuple(step * factor for step in spacing_mm)
+    layer = classes == _LAYER
+    if not layer.any():
+        return Thickness(None, factor)
+    if not (classes == _OTHER).any():
+        return Thickness(None, factor)  # a layer without a surface has no thickness
+    return Thickness(1000.0 * float(local_thickness(classes, spacing)[layer].mean(dtype=np.float64)), factor)
+
+
+def local_thickness(classes: Array, spacing_mm: Triple) -> Array:
+    """Local thickness in mm of every voxel of value 1, float32 (Z, Y, X); other values: 0 bounds it, 2 does not.
+
+    Parameters
+    ----------
+    classes : uint8, shape (Z, Y, X)
+        0 outside the layer, 1 inside, 2 unknown.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x) in mm.
+    """
+    import edt
+
+    from ImplantSegQuantLib import thickness_kernels
+
+    radius = edt.edt((classes != _OTHER).astype(np.uint8), anisotropy=spacing_mm, black_border=False)
+    radius[classes != _LAYER] = 0
+    centres = np.argwhere(thickness_kernels.ridge(radius, _steps(spacing_mm)))
+    thickness = np.zeros_like(radius)
+    thickness_kernels.paint(radius, centres, np.array(spacing_mm), thickness)
+    np.maximum(thickness, radius, out=thickness)
+    thickness -= np.float32(HALF_GAP * np.mean(spacing_mm))
+    thickness *= 2
+    thickness[classes != _LAYER] = 0
+    return thickness
+
+
+def _steps(spacing_mm: Triple) -> Array:
+    """Neighbours (z, y, x) of a voxel, and by how much their spheres must be larger to contain its own."""
+    offsets = np.argwhere(np.ones((3, 3, 3))) - 1
+    offsets = offsets[np.any(offsets != 0, axis=1)]
+    lengths = np.linalg.norm(offsets * np.array(spacing_mm), axis=1) - PRUNING * min(spacing_mm)
+    return np.column_stack([offsets, lengths])
+
+
+def _classes(labels: Array, factor: int) -> Array:
+    """Layer, other or unknown, by majority in blocks of ``factor``³ voxels."""
+    depth, height, width = (n // factor for n in labels.shape)
+    classes = np.empty((depth, height, width), np.uint8)
+    for z in range(depth):
+        blocks = labels[z * factor : (z + 1) * factor, : height * factor, : width * factor]
+        blocks = blocks.reshape(factor, height, factor, width, factor)
+        layer = (blocks == Label.DEGRADATION_LAYER).mean(axis=(0, 2, 4))
+        unknown = (blocks == OUTSIDE).mean(axis=(0, 2, 4))
+        classes[z] = np.where(layer >= 0.5, _LAYER, np.where(unknown >= 0.5, _UNKNOWN, _OTHER))
+    return classes
