@@ -1,0 +1,123 @@
+"""Named sets of phantoms: the paper's data sets, the development cohort and the test cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ImplantSegLib import progress
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.phantom.noise import stream
+from ImplantSegLib.phantom.recipe import PhantomJob
+
+BEAMLINE = {"epiphysis": "p07", "metaphysis": "p05", "diaphysis": "p05"}
+"""Beamline of each site (the paper's table 1)."""
+
+PAPER = {
+    "paper-training": [("epiphysis", 4), ("epiphysis", 6), ("epiphysis", 12), ("epiphysis", 12)]
+    + [("metaphysis", 4), ("metaphysis", 6)],
+    "paper-test": [("epiphysis", 6), ("metaphysis", 12)],
+    "paper-prediction": [("diaphysis", weeks) for weeks in (6, 12, 24) for _ in range(3)],
+}
+"""Site and healing time in weeks of each sample (the paper's table 3)."""
+
+FIRST_SEED = {"paper-training": 100, "paper-test": 200, "paper-prediction": 300}
+DEVELOPMENT_SEEDS = range(1000, 1028)
+VALIDATION_SEEDS = range(2000, 2003)
+TEST_SEEDS = range(9000, 9010)
+"""Seeds of the test cohort: for reporting only, never for a choice."""
+
+
+def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
+    """Phantoms of a cohort, by the name of their folder.
+
+    Parameters
+    ----------
+    name : str
+        ``development`` and ``validation`` (crops of 24 slices, every site, time and beamline), ``test`` (ten crops of
+        80 slices whose mean layer is at least 6 voxels, contact 5 to 60 %), or one of the paper's data sets at the
+        beamlines' whole field of view: ``paper-training``, ``paper-test``, ``paper-prediction``.
+    spacing_um : float, optional
+        Voxel edge; default 10 µm.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    spacing = (spacing_um or 10.0,) * 3
+    if name in PAPER:
+        return {
+            f"{site}-{weeks:02d}w-{FIRST_SEED[name] + n}": PhantomJob(
+                seed=FIRST_SEED[name] + n,
+                site=site,  # type: ignore[arg-type]
+                weeks=weeks,
+                beamline=BEAMLINE[site],  # type: ignore[arg-type]
+                spacing_um=spacing,
+            )
+            for n, (site, weeks) in enumerate(PAPER[name])
+        }
+    seeds = {"development": DEVELOPMENT_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
+    if name not in seeds:
+        raise InputError(f"got cohort {name!r}", f"choose one of: {', '.join([*seeds, *PAPER])}")
+    depth = 80 if name == "test" else 24
+    drawn = (_draw(seed, depth, spacing) for seed in seeds[name])
+    return {f"{job.site}-{job.weeks:02.0f}w-{job.seed}": job for job in drawn}
+
+
+def _draw(seed: int, depth: int, spacing: tuple[float, float, float]) -> PhantomJob:
+    """Draw a crop: site, beamline and weeks by turns, the rest at random."""
+    rng = np.random.Generator(np.random.Philox(stream(seed, "cohort")))
+    site = ("metaphysis", "epiphysis", "diaphysis")[seed % 3]
+    weeks = (6, 12, 24, 12)[seed // 3 % 4]
+    beamline = ("p05", "p07")[(seed + seed // 3) % 2]
+    # the layer must be resolved: at least 65 µm of metal lost, as these alloys lose in 6 weeks and more
+    rate = max(0.75 * (weeks / 4) ** -0.6 * rng.uniform(0.85, 1.15), 0.07 / (weeks * 7 / 365.25))
+    return PhantomJob(
+        seed=seed,
+        weeks=weeks,
+        site=site,  # type: ignore[arg-type]
+        beamline=beamline,  # type: ignore[arg-type]
+        spacing_um=spacing,
+        shape=(depth, 448, 448),
+        degradation_rate=float(rate),
+        contact_percent=float(rng.uniform(6, 58)),
+        axial_mm=float(rng.uniform(2.5, 13.5)),
+    )
+
+
+def make_cohort(name: str, outdir: str | Path, spacing_um: float | None = None) -> list[Path]:
+    """Build the phantoms of a cohort that are not there yet.
+
+    Parameters
+    ----------
+    name : str
+        Name of the cohort, see :func:`jobs`.
+    outdir : path
+        Folder of the cohort; each phantom is a folder in it, beside ``reference.nrrd``, which they share.
+    spacing_um : float, optional
+        Voxel edge.
+
+    Returns
+    -------
+    list of Path
+        Folders with ``image.nrrd``, ``labels.seg.nrrd`` and ``truth.json``.
+    """
+    from ImplantSegLib.phantom.build import build, write_reference
+
+    outdir = Path(outdir)
+    members = jobs(name, spacing_um)
+    reference = outdir / "reference.nrrd"
+    if not reference.exists():
+        write_reference(next(iter(members.values())).screw, reference)
+    return list(progress.track(_build_missing(members, outdir, build), name, len(members), "scan"))
+
+
+def _build_missing(members, outdir, build) -> Iterator[Path]:  # type: ignore[no-untyped-def]
+    for folder, job in members.items():
+        # truth.json is written last: where it is, the phantom is whole
+        if not (outdir / folder / "truth.json").exists():
+            build(job, outdir / folder, reference=False)
+        yield outdir / folder
