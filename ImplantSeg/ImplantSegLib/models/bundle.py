@@ -114,9 +114,7 @@ class Bundle:
         return self.path
 
 
-def save(
-    path: str | Path, bundle: Bundle, state: Mapping[str, torch.Tensor], storage: Storage = "float32"
-) -> None:
+def save(path: str | Path, bundle: Bundle, state: Mapping[str, torch.Tensor], storage: Storage = "float32") -> None:
     """Write a model file; the same content gives the same bytes.
 
     Parameters
@@ -140,6 +138,7 @@ def save(
     content = {key: value for key, value in dataclasses.asdict(bundle).items() if key != "path"}
     content["weights_sha256"] = checksum(kept)
     with atomic_path(path) as temporary:
+        temporary.touch()  # with the rights that other files get; safetensors would let only the owner read
         save_file(kept, temporary, metadata={ENTRY: json.dumps(content, sort_keys=True)})
 
 

@@ -7,9 +7,10 @@ batch normalisation and bilinear upsampling.
 from __future__ import annotations
 
 import torch
-from ImplantSegLib.models.blocks import Activation, DoubleConv, Up
 from torch import nn
 from torch.nn import functional as F
+
+from ImplantSegLib.models.blocks import Activation, DoubleConv, Up
 
 
 class UNet(nn.Module):

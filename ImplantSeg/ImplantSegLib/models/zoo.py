@@ -75,13 +75,9 @@ def build(name: str, **options: Any) -> nn.Module:
     """
     if name not in ZOO:
         near = (difflib.get_close_matches(name, ZOO, n=1, cutoff=0) or [""])[0]
-        raise InputError(
-            f"got network {name!r}, wanted one of {', '.join(ZOO)}", f"did you mean {near!r}?"
-        )
+        raise InputError(f"got network {name!r}, wanted one of {', '.join(ZOO)}", f"did you mean {near!r}?")
     network = ZOO[name].constructor()
     known = list(inspect.signature(network).parameters)
     if unknown := [option for option in options if option not in known]:
-        raise InputError(
-            f"network {name!r} has no option {unknown[0]!r}", f"known options: {', '.join(known)}"
-        )
+        raise InputError(f"network {name!r} has no option {unknown[0]!r}", f"known options: {', '.join(known)}")
     return network(**{**ZOO[name].options, **options})

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional as F
+
 from ImplantSegLib.labels import IGNORE
 from ImplantSegLib.training.config import Augment
-from torch.nn import functional as F
 
 Array = npt.NDArray[Any]
 

@@ -200,7 +200,8 @@ class Run:
     log_every: int = 25
     """Steps between lines of the log."""
     criterion: Literal["mean_iou", "degradation_layer", "interface"] = "mean_iou"
-    """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and contact IoU."""
+    """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and of
+    100 % less the error of the contact."""
     max_minutes: float = 0.0
     """Time after which the run stops with a checkpoint, wherever the schedule stands; 0: none."""
 

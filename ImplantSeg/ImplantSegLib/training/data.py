@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IGNORE, NAMES
 from ImplantSegLib.training.config import Data, Pair
+from ImplantSegLib.volumes.volume import Volume, Voxels
 
 Array = npt.NDArray[Any]
 logger = logging.getLogger(__name__)
@@ -28,9 +30,9 @@ class Scan:
     ----------
     name : str
         Name for tables and for choosing the validation.
-    image : ndarray, shape (Z, Y, X)
-        Raw grey values, usually a memory map.
-    labels : ndarray of uint8, shape (Z, Y, X)
+    image : Voxels, shape (Z, Y, X)
+        Raw grey values: an array, or a file that is memory-mapped at each access.
+    labels : Voxels of uint8, shape (Z, Y, X)
         Class of every voxel; 255 is skipped.
     low, high : float
         Raw grey values that become 0 and 1.
@@ -41,8 +43,8 @@ class Scan:
     """
 
     name: str
-    image: Array
-    labels: Array
+    image: Voxels
+    labels: Voxels
     low: float = 0.0
     high: float = 1.0
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -79,7 +81,7 @@ class Scan:
 
 
 def find_pairs(data: Data) -> dict[str, Pair]:
-    """Scans of a recipe by name, in the order in which folds count them; makes a phantom cohort that is missing."""
+    """Find the scans of a recipe by name, in the order in which folds count them; makes a phantom cohort that is missing."""
     pairs: dict[str, Pair] = {}
     if data.cohort:
         folder = _cohort_folder(data)
@@ -159,20 +161,31 @@ def open_scan(name: str, pair: Pair, data: Data) -> Scan:
     fov = FieldOfView.of(image)
     done = KEY in image.metadata
     low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent, fov)
-    values = _indexable(labels.array).astype(np.uint8, copy=False)
-    _check_labels(values, pair.labels)
-    return Scan(name, _indexable(image.array), values, low, high, image.spacing_mm, fov.slice_mask(image.shape[1:]))
+    _check_labels(labels, pair.labels)
+    return Scan(
+        name,
+        _indexable(image.array),
+        _indexable(labels.array),
+        low,
+        high,
+        image.spacing_mm,
+        fov.slice_mask(image.shape[1:]),
+    )
 
 
-def _indexable(voxels: Any) -> Array:
-    return voxels if isinstance(voxels, np.ndarray) else np.asarray(voxels[0 : voxels.shape[0]])
+def _indexable(voxels: Voxels) -> Voxels:
+    """Voxels that can be cut in any direction: as they are when memory-mapped, otherwise in memory."""
+    from ImplantSegLib.volumes.voxels import how
+
+    return voxels if how(voxels) == "memory-mapped" else np.asarray(voxels[0 : voxels.shape[0]])
 
 
-def _check_labels(labels: Array, source: str) -> None:
-    counts = np.zeros(256, np.int64)
-    for slab in np.array_split(labels, max(1, len(labels) // 32)):
-        counts += np.bincount(slab.ravel(), minlength=256)
-    if unknown := [int(value) for value in np.flatnonzero(counts) if value not in (*NAMES, IGNORE)]:
+def _check_labels(labels: Volume, source: str) -> None:
+    known = (*NAMES, IGNORE)
+    for _, slab in labels.slabs(32):
+        unknown = slab[~np.isin(slab, known)]
+        if not unknown.size:
+            continue
         raise InputError(
             f"{source} has the label {unknown[0]}, wanted {', '.join(map(str, NAMES))} or {IGNORE}",
             "renumber its segments",

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+
 from ImplantSegLib import models, progress
 from ImplantSegLib.training import augment, checkpoint, sampling
 from ImplantSegLib.training.config import Optimiser, Recipe
@@ -55,6 +56,7 @@ class Fit:
     ) -> None:
         from lightning_fabric import Fabric
 
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it has a handler of its own
         self.recipe, self.training, self.validation = recipe, training, validation
         self.folder, self.bundle = folder, bundle
         if recipe.run.threads:
@@ -66,7 +68,7 @@ class Fit:
             torch.manual_seed(recipe.run.seed)
             network = models.build(recipe.model.network, **recipe.model.options)
         self.fabric = Fabric(accelerator=recipe.run.device, devices=1, precision=recipe.run.precision)
-        network = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network, self.optimiser = self.fabric.setup(network, build_optimiser(network, recipe.optimiser))
         self.average = self.fabric.to_device(copy.deepcopy(network)).eval() if recipe.optimiser.ema else None
         self.loss = build_loss(recipe.loss)

@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Callable
 
 import torch
+from torch.nn import functional as F
+
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
 from ImplantSegLib.training.config import Loss
-from torch.nn import functional as F
 
 
 def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
 from ImplantSegLib.training.config import Data, Sampling
 from ImplantSegLib.training.data import Scan
@@ -106,7 +107,9 @@ def _beside(mask: Array) -> Array:
     """Voxels that share a face with a voxel of the mask."""
     result = np.zeros_like(mask)
     for axis in range(mask.ndim):
-        here, there = (tuple(slice(*ends) if d == axis else slice(None) for d in range(3)) for ends in ((1, None), (None, -1)))
+        here, there = (
+            tuple(slice(*ends) if d == axis else slice(None) for d in range(3)) for ends in ((1, None), (None, -1))
+        )
         result[here] |= mask[there]
         result[there] |= mask[here]
     return result

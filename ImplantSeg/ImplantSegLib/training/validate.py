@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib.labels import IMPLANT, NAMES, Label
 from ImplantSegLib.metrics.overlap import confusion, iou_percent, mean_iou_percent
 from ImplantSegLib.training.config import Run
@@ -14,6 +15,7 @@ from ImplantSegLib.training.data import Scan
 
 Array = npt.NDArray[Any]
 Predict = Callable[[Array], Array]
+Scores = dict[str, float | None]
 
 
 def slices(scan: Scan, axes: list[int], count: int) -> Iterator[tuple[Array, Array]]:
@@ -25,7 +27,7 @@ def slices(scan: Scan, axes: list[int], count: int) -> Iterator[tuple[Array, Arr
             yield scan.cut(axis, int(index), slice(None), slice(None))
 
 
-def validate(predict: Predict, scans: list[Scan], axes: list[int], run: Run) -> dict[str, float | None]:
+def validate(predict: Predict, scans: list[Scan], axes: list[int], run: Run) -> Scores:
     """Score a predictor on the validation scans.
 
     Parameters
@@ -42,22 +44,32 @@ def validate(predict: Predict, scans: list[Scan], axes: list[int], run: Run) -> 
     Returns
     -------
     dict
-        ``mean_iou_percent``, ``iou_percent.<class>``, ``contact_iou_percent`` (pixel faces between implant and bone in the
-        slice: both, over either) and ``contact_error_percent`` (relative error of their number); None is undefined.
+        ``mean_iou_percent`` and ``iou_percent.<class>``; of the pixel faces between implant and bone in the slices:
+        ``contact_iou_percent`` (both, over either), ``contact_bias_percent`` (relative error of their number) and
+        ``contact_error_percent`` (the mean over the scans of its absolute value). None is undefined.
     """
     table = np.zeros((len(NAMES), len(NAMES)), np.int64)
-    faces = np.zeros(3, np.int64)
-    for scan in scans:
+    by_scan = np.zeros((len(scans), 3), np.int64)
+    for index, scan in enumerate(scans):
         for image, truth in slices(scan, axes, run.validation_slices):
             prediction = predict(image)
             table += confusion(prediction, truth)
-            faces += contact_faces(prediction, truth)
-    predicted, true, both = (int(count) for count in faces)
-    scores: dict[str, float | None] = {"mean_iou_percent": mean_iou_percent(table)}
+            by_scan[index] += contact_faces(prediction, truth)
+    scores: Scores = {"mean_iou_percent": mean_iou_percent(table)}
     scores |= {f"iou_percent.{name}": value for name, value in iou_percent(table).items()}
-    scores["contact_iou_percent"] = 100 * both / (predicted + true - both) if predicted + true else None
-    scores["contact_error_percent"] = 100 * (predicted - true) / true if true else None
-    return scores
+    return scores | _contact_scores(by_scan)
+
+
+def _contact_scores(by_scan: Array) -> Scores:
+    """Scores of the contact from the counts of :func:`contact_faces`, one row per scan."""
+    predicted, true, both = (int(count) for count in by_scan.sum(axis=0))
+    touching = by_scan[by_scan[:, 1] > 0]  # without true contact its relative error is undefined
+    errors = np.abs(touching[:, 0] / touching[:, 1] - 1)
+    return {
+        "contact_iou_percent": 100 * both / (predicted + true - both) if predicted + true else None,
+        "contact_bias_percent": 100 * (predicted - true) / true if true else None,
+        "contact_error_percent": 100 * float(errors.mean()) if len(errors) else None,
+    }
 
 
 def contact_faces(prediction: Array, truth: Array) -> Array:
@@ -80,13 +92,12 @@ def _pairs(first: Array, second: Array, axis: int) -> Array:
     return first[:-1] & second[1:] if axis == 0 else first[:, :-1] & second[:, 1:]
 
 
-def criterion(scores: dict[str, float | None], run: Run) -> float:
-    """Score by which the weights are chosen; higher is better, undefined is the worst."""
-    mean = scores["mean_iou_percent"]
-    values = {
-        "mean_iou": [mean],
-        "degradation_layer": [scores["iou_percent.degradation_layer"]],
-        "interface": [mean, scores["contact_iou_percent"]],
-    }[run.criterion]
-    known = [value for value in values if value is not None and np.isfinite(value)]
-    return float(np.mean(known)) if known else -1.0
+def criterion(scores: Scores, run: Run) -> float:
+    """Score by which the weights are chosen; higher is better, undefined counts 0."""
+    mean = scores["mean_iou_percent"] or 0.0
+    if run.criterion == "mean_iou":
+        return mean
+    if run.criterion == "degradation_layer":
+        return scores["iou_percent.degradation_layer"] or 0.0
+    error = scores["contact_error_percent"]
+    return mean if error is None else (mean + max(100 - error, 0)) / 2
