@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from ImplantSegLib import progress
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegLib.metrics import OUTSIDE, FaceCounter, contact_faces, face_areas_mm2
-
 from ImplantSegQuantLib.sample import SLAB, Box, Sample, windows
 
 Array = np.ndarray[Any, Any]

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegLib.metrics import OUTSIDE
-
 from ImplantSegQuantLib.contact import percent
 
 Array = np.ndarray[Any, Any]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.metrics import OUTSIDE, FaceCounter, face_areas_mm2, surface_faces
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +73,6 @@ class ShapeMeter:
             Which slices are meant; the others are neighbours.
         """
         from ImplantSegLib.metrics import kernels
-
         from ImplantSegQuantLib import field_kernels
 
         ends = (inner.start, inner.stop)

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IMPLANT, Label
-
 from ImplantSegQuantLib import contact
 from ImplantSegQuantLib.degradation import DepthMeter, degradation_rate, volume_loss_percent, years
 from ImplantSegQuantLib.measurement import Measurement
@@ -25,7 +25,6 @@ from ImplantSegQuantLib.thickness import layer_thickness
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
-
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
 
@@ -104,7 +103,6 @@ def measure(
 ) -> Result:
     """Do what :func:`quantify` does, and give the region of interest too."""
     from ImplantSegLib.volumes import FieldOfView
-
     from ImplantSegQuantLib.reference import distance_slab
 
     sample = Sample(segmentation, FieldOfView.of(segmentation) if fov is None else fov)

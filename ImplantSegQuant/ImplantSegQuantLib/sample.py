@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
 from ImplantSegLib.metrics import OUTSIDE

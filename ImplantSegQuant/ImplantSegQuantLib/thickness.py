@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from ImplantSegLib.labels import Label
 from ImplantSegLib.metrics import OUTSIDE
-
 from ImplantSegQuantLib.measurement import Measurement
 
 Array = np.ndarray[Any, Any]

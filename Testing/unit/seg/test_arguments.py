@@ -2,6 +2,7 @@ import argparse
 import logging
 
 import pytest
+
 from ImplantSegLib import arguments
 
 

@@ -3,6 +3,7 @@ import sys
 import types
 
 import pytest
+
 from ImplantSegLib import __version__, cli, progress
 from ImplantSegLib.errors import InputError, MemoryLimitError
 

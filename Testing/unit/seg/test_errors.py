@@ -1,4 +1,5 @@
 import pytest
+
 from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from ImplantSegLib import files
 from ImplantSegLib.errors import InputError
 

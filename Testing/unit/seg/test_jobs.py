@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ImplantSegLib import __version__, jobs
 from ImplantSegLib.errors import InputError
 

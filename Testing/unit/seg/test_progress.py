@@ -2,6 +2,7 @@ import json
 import threading
 
 import pytest
+
 from ImplantSegLib import progress
 
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+
 from ImplantSegLib.metrics import OUTSIDE, FaceCounter, contact_faces, count_faces, face_areas_mm2, surface_faces
 
 LABELS = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=5), elements=st.sampled_from([0, 1, 2, 3]))

@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.metrics import (
     SURFACE_HALO,
@@ -13,7 +15,6 @@ from ImplantSegLib.metrics import (
     surface_dice_percent,
     surface_matches,
 )
-from scipy import ndimage
 
 CROSS = ndimage.generate_binary_structure(3, 1)
 
