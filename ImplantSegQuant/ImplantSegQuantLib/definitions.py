@@ -1,0 +1,120 @@
+"""What every measurement is called, where it stands in a report, and how it is defined."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Definition(NamedTuple):
+    """How a report speaks of one measurement."""
+
+    group: str
+    title: str
+    formula: str
+    """One line of HTML."""
+
+
+DEGRADATION = "Degradation"
+OSSEOINTEGRATION = "Osseointegration"
+GROUPS = (DEGRADATION, OSSEOINTEGRATION)
+
+_VI, _VR, _AI = "V<sub>i</sub>", "V<sub>r</sub>", "A<sub>i</sub>"
+
+DEFINITIONS: dict[str, Definition] = {
+    "degradation_rate": Definition(
+        DEGRADATION,
+        "Degradation rate, DR (surface by voxel faces)",
+        f"DR = ({_VI} − {_VR}) / ({_AI} · t), t = weeks · 7 / 365.25 years, with {_AI} the initial surface by voxel "
+        "faces, as published; faces overestimate a smooth area by 27–54 % depending on how the sample lies, so this DR "
+        "is low by that factor",
+    ),
+    "degradation_rate_unbiased": Definition(
+        DEGRADATION,
+        "Degradation rate, DR (unbiased surface)",
+        f"the same with {_AI} the unbiased initial surface, which does not depend on how the sample lies",
+    ),
+    "volume_loss": Definition(DEGRADATION, "Volume loss, VL", f"VL = {_VI} − {_VR}"),
+    "volume_loss_fraction": Definition(DEGRADATION, "Volume loss fraction", f"VL / {_VI} · 100 %"),
+    "initial_volume": Definition(
+        DEGRADATION,
+        f"Initial volume, {_VI}",
+        "volume of the registered reference inside the field of view, integrated from its distance field",
+    ),
+    "residual_volume": Definition(
+        DEGRADATION,
+        f"Residual volume, {_VR}",
+        "voxels of residual material inside the field of view × voxel volume",
+    ),
+    "degradation_layer_volume": Definition(
+        DEGRADATION,
+        "Degradation layer volume",
+        "voxels of the degradation layer inside the field of view × voxel volume",
+    ),
+    "initial_surface": Definition(
+        DEGRADATION,
+        f"Initial surface, {_AI} (voxel faces)",
+        "voxel faces of the registered reference × face area; cut planes of the field of view do not count",
+    ),
+    "initial_surface_unbiased": Definition(
+        DEGRADATION,
+        f"Initial surface, {_AI} (unbiased)",
+        "area of the registered reference without the staircase of voxel faces; cut planes do not count",
+    ),
+    "initial_surface_voxels": Definition(
+        DEGRADATION,
+        f"Initial surface, {_AI} (surface voxels)",
+        "voxels of the registered reference that touch its outside × face area",
+    ),
+    "degradation_layer_thickness": Definition(
+        DEGRADATION,
+        "Degradation layer thickness, mean",
+        "mean local thickness (diameter of the largest inscribed sphere) over the degradation layer",
+    ),
+    "corrosion_depth": Definition(
+        DEGRADATION,
+        "Corrosion depth, mean",
+        "mean depth of the surface of the residual material below the surface of the registered reference",
+    ),
+    "bone_implant_contact": Definition(
+        OSSEOINTEGRATION,
+        "Bone–implant contact, BIC",
+        "faces implant–bone / (faces implant–bone + faces implant–background) · 100 %, implant = residual material ∪ "
+        "degradation layer, inside the ROI; cut planes do not count",
+    ),
+    "bone_implant_contact_weighted": Definition(
+        OSSEOINTEGRATION,
+        "BIC, weighted by surface normal",
+        "BIC with every face weighted by the surface normal, which does not depend on how the sample lies",
+    ),
+    "bone_implant_contact_voxels": Definition(
+        OSSEOINTEGRATION,
+        "BIC by surface voxels",
+        "implant voxels that touch bone / implant voxels that touch bone or background · 100 %",
+    ),
+    "bone_implant_contact_without_pores": Definition(
+        OSSEOINTEGRATION,
+        "BIC without pores",
+        "BIC without the faces of pores: enclosed parts of the implant's complement that reach no border of the field "
+        "of view",
+    ),
+    "bone_volume_fraction": Definition(
+        OSSEOINTEGRATION,
+        "Bone volume fraction, BV/TV",
+        "bone / (bone + background) · 100 %, voxels inside the ROI",
+    ),
+    "roi_volume": Definition(
+        OSSEOINTEGRATION,
+        "Volume of the ROI",
+        "voxels within the ROI distance of the registered reference (its interior included) and inside the field of "
+        "view × voxel volume",
+    ),
+}
+
+QUALITY: dict[str, str] = {
+    "IoU": "|P ∩ T| / |P ∪ T| · 100 % per class, P predicted and T true voxels of the class, in the field of view",
+    "mIoU": "mean of the IoU of the classes that occur in the prediction or in the truth",
+    "Relative error": "(value − truth) / truth · 100 %, signed; undefined where the truth is 0",
+}
+
+UNITS: dict[str, str] = {"mm^2": "mm²", "mm^3": "mm³", "um": "µm"}
+"""Units as people read them."""

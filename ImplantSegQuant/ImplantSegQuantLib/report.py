@@ -1,0 +1,205 @@
+"""``report.html``: numbers, pictures, definitions and provenance of one quantification, in one file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ImplantSegLib import __version__, progress
+from ImplantSegLib.files import write_text
+from ImplantSegLib.volumes import FieldOfView, read
+
+from ImplantSegQuantLib import figures, render3d, tables
+from ImplantSegQuantLib.definitions import DEFINITIONS, QUALITY
+from ImplantSegQuantLib.figures import Slices
+from ImplantSegQuantLib.results import strict, write_results
+from ImplantSegQuantLib.views import Coarse, Field, Index, Planes, coarsen, field_planes, nearest_voxel, planes
+
+if TYPE_CHECKING:
+    from ImplantSegLib.volumes import Volume
+
+__all__ = ["write_report", "write_results"]
+
+_log = logging.getLogger(__name__)
+
+_FAR_MM = 100.0
+
+
+def write_report(
+    outdir: str | Path,
+    result: Mapping[str, Any],
+    segmentation: Volume,
+    roi: Volume,
+    image: Volume | None = None,
+    reference: Field | None = None,
+) -> Path:
+    """Write ``report.html``: one file with every picture in it, for a browser without a network and for paper.
+
+    Volumes are read slab by slab; the 3D pictures are made from a copy of at most 200 blocks along each axis.
+
+    Parameters
+    ----------
+    outdir : path
+        Folder of the results, made when missing.
+    result : mapping
+        What ``results.json`` holds: ``"measurements"`` and, where there are any, ``"truth"``,
+        ``"relative_error_percent"``, ``"iou_percent"``, ``"mean_iou_percent"``, ``"registration"``,
+        ``"warnings"``, ``"job"`` and ``"provenance"``.
+    segmentation : Volume, labels, shape (Z, Y, X)
+        What was measured.
+    roi : Volume, shape (Z, Y, X)
+        Not zero inside the region of interest.
+    image : Volume, shape (Z, Y, X), optional
+        Grey values under the labels.
+    reference : callable, optional
+        Gives the signed distance in mm, float (N,), of points (N, 3) of the scan's world, (x, y, z) LPS, to the
+        surface of the registered reference; it draws the outline of the reference.
+        With a pose: ``lambda points: reference.distance(pose.apply(points))``.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    InputError
+        When the folder may not be written or the disk is full.
+    """
+    with progress.stage("report", 4) as advance:
+        coarse = coarsen(segmentation)
+        advance(note="slices")
+        index = nearest_voxel(segmentation, coarse.centre_mm())
+        seen = {name: planes(volume, index) for name, volume in (("grey", image), ("roi", roi)) if volume is not None}
+        slices = Slices(
+            planes(segmentation, index),
+            seen.get("grey"),
+            _outlines(index, segmentation, seen["roi"], _field_of_view(result, segmentation), reference),
+            segmentation.spacing_mm,
+            index,
+        )
+        shown = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
+        advance(note="3D pictures")
+        shown |= _pictures(coarse)
+        advance(note="page")
+        path = Path(outdir) / "report.html"
+        write_text(path, _page(strict(result), segmentation, shown))
+        advance()
+    return path
+
+
+def _outlines(
+    index: Index, segmentation: Volume, roi: Planes, fov: FieldOfView, reference: Field | None
+) -> dict[str, tuple[Planes, float]]:
+    """Fields in the three planes whose contours are drawn, in the order of drawing, with the level of the contour."""
+    outlines: dict[str, tuple[Planes, float]] = {}
+    if reference is not None:
+        distance = field_planes(segmentation, index, reference)
+        # a reference that is cut off has no surface beyond its end: its distance there is far away
+        outlines["reference"] = (Planes(*(np.where(plane > _FAR_MM, np.nan, plane) for plane in distance)), 0.0)
+    outlines["roi"] = (_as_field(roi), 0.5)
+    if (inside := _inside(index, segmentation, fov)) is not None:
+        outlines["fov"] = (_as_field(inside), 0.5)
+    return outlines
+
+
+def _as_field(mask: Planes) -> Planes:
+    return Planes(*((plane != 0).astype(np.float32) for plane in mask))
+
+
+def _field_of_view(result: Mapping[str, Any], segmentation: Volume) -> FieldOfView:
+    """Field of view that the job names, else that of the segmentation's file."""
+    text = str((result.get("job") or {}).get("fov") or "auto")
+    return FieldOfView.of(segmentation) if text == "auto" else FieldOfView.parse(text)
+
+
+def _inside(index: Index, segmentation: Volume, fov: FieldOfView) -> Planes | None:
+    """Planes of the field of view's mask; None where it is the whole box."""
+    if fov.mask is not None:
+        return planes(read(str(fov.mask)), index)
+    mask = fov.slice_mask(segmentation.shape[1:])
+    if mask is None:
+        return None
+    _, y, x = index
+    depth = np.ones((segmentation.shape[0], 1), bool)
+    return Planes(mask, depth & mask[y], depth & mask[:, x])
+
+
+def _slices_alt(slices: Slices) -> str:
+    under = "Grey values, and the same with" if slices.grey is not None else "Labels and"
+    drawn = ", ".join(figures.OUTLINES[name][2] for name in slices.outlines)
+    return f"{under} class colours in the xy, xz and yz planes through the implant's centre. Outlines: {drawn}."
+
+
+def _pictures(coarse: Coarse) -> dict[str, str]:
+    """Give the 3D figure, or why there is none: a report without it is better than no report."""
+    try:
+        return {"pictures": figures.pictures_figure(render3d.render(coarse))}
+    except render3d.RenderError as error:
+        _log.warning("%s", error)
+        return {"pictures_missing": error.message, "pictures_remedy": error.remedy}
+
+
+def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, str]) -> str:
+    """Fill the template."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=_strictly())
+    source = resources.files("ImplantSegQuantLib").joinpath("data/report.html").read_text(encoding="utf-8")
+    groups = tables.measurement_groups(result)
+    every_row = [row for group in groups for row in group["rows"]]
+    return environment.from_string(source).render(
+        title=_sample(result),
+        facts=_facts(result, segmentation),
+        cards=tables.key_figures(result),
+        warnings=result.get("warnings") or [],
+        groups=groups,
+        has_truth=bool(result.get("truth")),
+        has_interval=any(row["interval"] != tables.ABSENT for row in every_row),
+        overlap=tables.overlap_rows(result),
+        mean_iou=result.get("mean_iou_percent"),
+        registration=list(tables.flat(result.get("registration") or {})),
+        definitions=[(DEFINITIONS[name], name) for name in DEFINITIONS if name in result["measurements"]],
+        quality=QUALITY if result.get("iou_percent") or result.get("truth") else {},
+        job=list(tables.flat(result.get("job") or {})),
+        provenance=list(tables.flat(result.get("provenance") or {})),
+        humanised=tables.humanised,
+        version=__version__,
+        **{"pictures": "", "pictures_missing": "", "pictures_remedy": "", **shown},
+    )
+
+
+def _strictly() -> Any:
+    import jinja2
+
+    return jinja2.StrictUndefined
+
+
+def _sample(result: Mapping[str, Any]) -> str:
+    """Name of the sample: as the job says, else folder and file name of what was measured."""
+    job = result.get("job") or {}
+    if job.get("sample"):
+        return str(job["sample"])
+    path = PurePath(str(job.get("segmentation") or "sample"))
+    name = path.name.removesuffix(".gz").removesuffix(".nrrd").removesuffix(".seg")
+    return f"{path.parent.name} / {name}" if path.parent.name else name
+
+
+def _facts(result: Mapping[str, Any], segmentation: Volume) -> list[tuple[str, str]]:
+    """Give what stands under the title."""
+    job, provenance = result.get("job") or {}, result.get("provenance") or {}
+    date = str(provenance.get("date") or "")[:10]
+    steps = [f"{1000 * step:.4g}" for step in segmentation.spacing_mm]
+    voxel = steps[0] if len(set(steps)) == 1 else " × ".join(steps) + " (z, y, x)"
+    shape = " × ".join(map(str, segmentation.shape))
+    facts = [("Date", date), ("Healing time", _weeks(job.get("weeks")))]
+    facts += [("Voxel size", f"{voxel} µm"), ("Volume", f"{shape} voxels (z, y, x)")]
+    return [(name, text) for name, text in facts if text]
+
+
+def _weeks(weeks: float | None) -> str:
+    return "" if weeks is None else f"{weeks:g} weeks"

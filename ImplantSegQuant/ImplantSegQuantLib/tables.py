@@ -1,0 +1,133 @@
+"""What the tables of a report say: numbers, units and names as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ImplantSegLib.labels import COLOURS, NAMES, TITLES
+
+from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, UNITS
+from ImplantSegQuantLib.results import number, rows
+
+UNDEFINED = "undefined"
+ABSENT = "–"
+
+KEY_FIGURES = {
+    "degradation_rate": "Degradation rate (voxel faces)",
+    "bone_implant_contact": "Bone–implant contact",
+    "bone_volume_fraction": "Bone volume fraction",
+}
+"""Measurements that stand at the head of a report."""
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """Write a number with significant digits and a real minus sign; no exponent between 0.001 and a million."""
+    if value is None:
+        return UNDEFINED
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    decimals = max(0, digits - len(str(int(abs(value))).lstrip("0")))
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def percent_error(value: float | None) -> str:
+    """Write a relative error in % with its sign."""
+    return ABSENT if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def unit(text: str) -> str:
+    """Write a unit with superscripts."""
+    return UNITS.get(text, text)
+
+
+def measurement_groups(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the groups of table rows, in the order of the definitions; those without one are "Other"."""
+    by_name = {row["name"]: row for row in rows(result)}
+    names = [name for name in DEFINITIONS if name in by_name]
+    groups = [
+        {"title": group, "rows": [_row(by_name[name]) for name in names if DEFINITIONS[name].group == group]}
+        for group in GROUPS
+    ]
+    groups.append({"title": "Other", "rows": [_row(row) for name, row in by_name.items() if name not in DEFINITIONS]})
+    return [group for group in groups if group["rows"]]
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    definition = DEFINITIONS.get(row["name"])
+    low, high = row["interval_low"], row["interval_high"]
+    return {
+        "name": row["name"],
+        "title": definition.title if definition else humanised(row["name"]),
+        "key": row["name"] in KEY_FIGURES,
+        "value": figure(row["value"]),
+        "unit": unit(row["unit"]),
+        "interval": ABSENT if low is None else f"{figure(low)} to {figure(high)}",
+        "truth": ABSENT if row["truth"] is None else figure(row["truth"]),
+        "error": percent_error(row["relative_error_percent"]),
+    }
+
+
+def key_figures(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Cards at the head of a report: title, value, unit, and a note with truth and relative error."""
+    by_name = {row["name"]: row for row in rows(result)}
+    cards = []
+    for name, title in KEY_FIGURES.items():
+        if row := by_name.get(name):
+            note = f"truth {figure(row['truth'], 3)}, error {percent_error(row['relative_error_percent'])} %"
+            cards.append(_card(title, row["value"], row["unit"], note if row["truth"] is not None else ""))
+    if result.get("mean_iou_percent") is not None:
+        cards.append(_card("Mean IoU", result["mean_iou_percent"], "%", "against the true labels"))
+    return cards
+
+
+def _card(title: str, value: float | None, unit_key: str, note: str) -> dict[str, str]:
+    return {"title": title, "value": figure(value, 3), "unit": unit(unit_key), "note": note}
+
+
+def overlap_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """IoU per class with the colour of the class; empty when there is no truth."""
+    iou = result.get("iou_percent") or {}
+    return [
+        {
+            "title": TITLES[label],
+            "colour": "#" + "".join(f"{round(255 * part):02x}" for part in COLOURS[label]),
+            "value": "absent from both" if iou[name] is None else f"{iou[name]:.2f}",
+            "width": iou[name] or 0,
+        }
+        for label, name in NAMES.items()
+        if name in iou
+    ]
+
+
+def humanised(key: str) -> str:
+    """Turn a key into words: ``mean_distance_mm`` into ``Mean distance (mm)``."""
+    for suffix, text in {"_mm": " (mm)", "_um": " (µm)", "_s": " (s)", "_percent": " (%)", "_degrees": " (°)"}.items():
+        if key.endswith(suffix):
+            key = key.removesuffix(suffix) + text
+            break
+    words = key.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings as ``(path, text)``, for tables of what a result was made with."""
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            yield from flat(item, f"{path}.")
+        else:
+            yield path, _text(item)
+
+
+def _text(item: Any) -> str:
+    if isinstance(item, bool) or item is None:
+        return {True: "yes", False: "no", None: ABSENT}[item]
+    if isinstance(item, float):
+        return f"{item:.6g}".replace("-", "−")
+    if isinstance(item, (list, tuple)):
+        lines = any(isinstance(part, (list, tuple)) for part in item)
+        return ("\n" if lines else ", ").join(_text(part) for part in item)
+    return str(number(item))
