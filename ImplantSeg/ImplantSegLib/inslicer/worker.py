@@ -1,0 +1,199 @@
+"""A verb in a child process: its command, its progress, its end. Needs neither Slicer nor Qt.
+
+The Slicer modules start what a terminal or a cluster would start, so that a run that fails, or takes
+all memory, leaves the application as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LAST_LINES = 20
+"""Lines of output kept for the message about a run that failed without saying why."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one stage of a run has come."""
+
+    stage: str
+    done: int
+    total: int
+    eta_s: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        left = "" if self.eta_s is None else f", {self.eta_s:.0f} s left"
+        return f"{self.stage}: {self.done} of {self.total}{left}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended without a result, as it told itself."""
+
+    kind: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+def command(verb: str, *arguments: str | Path, python: str | None = None) -> list[str]:
+    """Command line that runs a verb and tells its progress as JSON lines.
+
+    Parameters
+    ----------
+    verb : str
+        A verb of ``implantseg``.
+    *arguments : str or Path
+        Its arguments.
+    python : str, optional
+        Interpreter; by default :func:`find_python`.
+    """
+    return [python or find_python(), "-m", "ImplantSegLib", verb, *map(str, arguments), "--progress", "json"]
+
+
+def find_python() -> str:
+    """Give Slicer's ``PythonSlicer`` where there is one, else the running interpreter."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Environment in which a child process imports both libraries from where this process has them."""
+    import ImplantSegLib
+    import ImplantSegQuantLib
+
+    folders = [str(Path(package.__path__[0]).parent) for package in (ImplantSegLib, ImplantSegQuantLib)]
+    known = [folder for folder in base.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    path = os.pathsep.join(dict.fromkeys(folders + known))
+    return {**base, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def parse(line: str) -> Progress | Failure | None:
+    """Read one line of output; ``None`` where it is an ordinary line of text."""
+    try:
+        fields = json.loads(line)
+        event = fields.pop("event")
+        return {"progress": Progress, "error": Failure}[event](**fields)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+class Worker:
+    """A child process whose output is read by a thread, so that whoever asks never waits.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line, as :func:`command` gives it.
+    env : mapping of str to str
+        Environment of the process, as :func:`environment` gives it.
+    """
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._failure: Failure | None = None
+        self._cancelled = False
+        # a process group of its own: PythonSlicer is a launcher, and killing it alone would leave its child
+        self._process = subprocess.Popen(
+            list(arguments),
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self._lines.put(line.rstrip())
+
+    def poll(self) -> list[Progress | str]:
+        """Give what the process has said since the last call: progress, and lines of text."""
+        news: list[Progress | str] = []
+        while not self._lines.empty():
+            line = self._lines.get()
+            event = parse(line)
+            if isinstance(event, Failure):
+                self._failure = event
+            elif event is not None:
+                news.append(event)
+            else:
+                self._last.append(line)
+                news.append(line)
+        return news
+
+    @property
+    def running(self) -> bool:
+        """Whether the process still runs, or has said something that :meth:`poll` did not give yet."""
+        return self._process.poll() is None or self._reader.is_alive() or not self._lines.empty()
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit status of the process, ``None`` while it runs."""
+        return self._process.poll()
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the run gave no result; ``None`` where it did, or is still running."""
+        if self.running or self.exit_code == 0:
+            return None
+        if self._cancelled:
+            return Failure("cancelled", "cancelled")
+        if self._failure is not None:
+            return self._failure
+        return Failure("crash", f"the process ended with exit code {self.exit_code}", "\n".join(self._last))
+
+    def cancel(self) -> None:
+        """Ask the run to stop: it ends at its next step and leaves no half-written file.
+
+        Windows has no such request between processes without a console; there the run is killed.
+        """
+        self._cancelled = True
+        if os.name == "posix":
+            self._signal(signal.SIGTERM)
+        else:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process and all its children at once."""
+        self._cancelled = True
+        if os.name == "posix":
+            self._signal(signal.SIGKILL)
+        else:
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self._process.pid)], capture_output=True, check=False)
+
+    def _signal(self, sign: signal.Signals) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, sign)
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until the process has ended and all its output is read.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it runs longer than ``timeout_s``.
+        """
+        self._process.wait(timeout_s)
+        self._reader.join(timeout_s)

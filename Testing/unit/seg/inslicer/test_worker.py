@@ -1,0 +1,162 @@
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import ImplantSegLib
+from ImplantSegLib.inslicer import worker
+from ImplantSegLib.inslicer.worker import Failure, Progress, Worker
+
+TELLS_PROGRESS = """
+from ImplantSegLib import progress
+progress.configure("json")
+progress.LINE_INTERVAL_S = 0
+print("model: compact")
+with progress.stage("segment", total=2) as advance:
+    advance(2, note="fine")
+"""
+
+FAILS = """
+import sys
+from ImplantSegLib import cli
+from ImplantSegLib.errors import InputError
+def verb(argv):
+    from ImplantSegLib import progress
+    progress.configure("json")
+    raise InputError("got 2D, wanted 3D", "pass a volume")
+import types
+sys.modules["failing"] = types.SimpleNamespace(main=verb)
+cli.VERBS["failing"] = cli.Verb("failing:main", "fails")
+sys.exit(cli.main(["failing"]))
+"""
+
+LAUNCHER = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {child!r}])
+print("child", child.pid, flush=True)
+sys.exit(child.wait())
+"""
+
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+)
+OBEDIENT = "import time; print('ready', flush=True); time.sleep(60)"
+
+
+def start(code: str) -> Worker:
+    return Worker([sys.executable, "-c", code], worker.environment(os.environ))
+
+
+def finish(running: Worker) -> list:
+    running.wait(20)
+    return running.poll()
+
+
+def wait_for(running: Worker, *words: str) -> dict[str, str]:
+    """Lines that begin with each of the words, once they were all said."""
+    said: dict[str, str] = {}
+    deadline = time.monotonic() + 20
+    while not set(words) <= set(said):
+        assert time.monotonic() < deadline, said
+        said |= {line.split()[0]: line for line in running.poll() if isinstance(line, str) and line}
+        time.sleep(0.01)
+    return said
+
+
+def test_the_command_is_what_a_terminal_would_run():
+    assert worker.command("segment", Path("a b.nrrd"), "out.seg.nrrd", python="PythonSlicer") == [
+        "PythonSlicer", "-m", "ImplantSegLib", "segment", "a b.nrrd", "out.seg.nrrd", "--progress", "json",
+    ]  # fmt: skip
+
+
+def test_slicers_python_is_preferred(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert worker.find_python() == sys.executable
+    launcher = tmp_path / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
+    launcher.touch(mode=0o755)
+    assert worker.find_python() == str(launcher)
+
+
+def test_the_environment_finds_both_libraries_and_keeps_the_rest():
+    env = worker.environment({"PYTHONPATH": "/own", "HOME": "/home"})
+    folders = env["PYTHONPATH"].split(os.pathsep)
+    assert folders[0] == str(Path(ImplantSegLib.__path__[0]).parent)
+    assert folders[-1] == "/own"
+    assert env["HOME"] == "/home"
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (
+            '{"event": "progress", "stage": "segment", "done": 1, "total": 4, "eta_s": 2.5}',
+            Progress("segment", 1, 4, 2.5),
+        ),
+        ('{"event": "error", "kind": "input", "message": "m", "remedy": "r"}', Failure("input", "m", "r")),
+        ('{"event": "unknown", "stage": "x"}', None),
+        ('{"event": "progress", "unheard": 1}', None),
+        ("[1, 2]", None),
+        ("model: compact", None),
+        ("", None),
+    ],
+)
+def test_lines_are_events_or_text(line, event):
+    assert worker.parse(line) == event
+
+
+def test_progress_and_failures_read_as_sentences():
+    assert str(Progress("segment", 1, 4, 2.5)) == "segment: 1 of 4, 2 s left"
+    assert str(Progress("segment", 0, 4)) == "segment: 0 of 4"
+    assert str(Failure("input", "got a", "pass b")) == "got a; pass b"
+
+
+def test_a_run_that_succeeds_tells_its_progress_and_its_text():
+    running = start(TELLS_PROGRESS)
+    said = finish(running)
+    assert [line for line in said if isinstance(line, str)] == ["model: compact"]
+    assert [event.done for event in said if isinstance(event, Progress)] == [0, 2]
+    assert (running.exit_code, running.failure, running.running) == (0, None, False)
+
+
+def test_a_run_that_fails_gives_its_own_words():
+    running = start(FAILS)
+    finish(running)
+    assert running.exit_code == 2
+    assert running.failure == Failure("input", "got 2D, wanted 3D", "pass a volume")
+
+
+def test_a_crash_gives_the_exit_code_and_the_last_lines():
+    running = start("import sys; print('before the crash'); sys.exit(7)")
+    finish(running)
+    assert running.failure == Failure("crash", "the process ended with exit code 7", "before the crash")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows kills without asking")
+def test_cancelling_reaches_the_child_of_a_launcher():
+    running = start(LAUNCHER.format(child=OBEDIENT))
+    child = int(wait_for(running, "child", "ready")["child"].split()[1])
+    assert running.running
+    assert running.failure is None
+    running.cancel()
+    finish(running)
+    assert running.failure == Failure("cancelled", "cancelled")
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_killing_ends_what_does_not_listen():
+    running = start(LAUNCHER.format(child=STUBBORN))
+    child = int(wait_for(running, "child", "ready")["child"].split()[1])
+    running.cancel()
+    running.kill()
+    finish(running)
+    assert running.failure is not None
+    for _ in range(200):
+        if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError("the child still runs")
+    running.kill()  # a second time does nothing
