@@ -81,7 +81,7 @@ class Scan:
 
 
 def find_pairs(data: Data) -> dict[str, Pair]:
-    """Find the scans of a recipe by name, in the order in which folds count them; makes a phantom cohort that is missing."""
+    """Find the scans of a recipe by name, in the order in which folds count them; make a missing phantom cohort."""
     pairs: dict[str, Pair] = {}
     if data.cohort:
         folder = _cohort_folder(data)
