@@ -99,8 +99,8 @@ def contact_by_voxels(implant: Implant, slab: int = SLAB) -> float | None:
         labels = implant.labels[window.read]
         touched = kernels.neighbour_bits(labels, window.inner.start, window.inner.stop)
         touched = touched[np.isin(labels[window.inner], IMPLANT)]
-        bone += np.count_nonzero(touched & (1 << Label.BONE))
-        surface += np.count_nonzero(touched & (1 << Label.BONE | 1 << Label.BACKGROUND))
+        bone += int(np.count_nonzero(touched & (1 << Label.BONE)))
+        surface += int(np.count_nonzero(touched & (1 << Label.BONE | 1 << Label.BACKGROUND)))
     return percent(bone, surface)
 
 

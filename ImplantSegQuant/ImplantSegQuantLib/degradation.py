@@ -88,5 +88,5 @@ class DepthMeter:
     def depth_um(self) -> float | None:
         """Mean depth in µm, positive below the reference's surface; None when there is no surface of metal."""
         distances, voxels = np.concatenate(self._slices).T
-        count = voxels.sum()
+        count = float(voxels.sum())
         return -1000.0 * math.fsum(distances) / count if count else None

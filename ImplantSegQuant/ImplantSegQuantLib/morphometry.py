@@ -81,7 +81,7 @@ class ShapeMeter:
         body = np.where(known, (distance_mm < 0).astype(np.uint8), np.uint8(OUTSIDE))
         self._faces.add(body[inner])
         touching = kernels.neighbour_bits(body, *ends) & (1 << _REST)
-        self._surface_voxels += np.count_nonzero(touching[body[inner] == _BODY])
+        self._surface_voxels += int(np.count_nonzero(touching[body[inner] == _BODY]))
 
     def shape(self) -> Shape:
         """Give what was measured."""

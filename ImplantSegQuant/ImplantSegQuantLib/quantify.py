@@ -90,43 +90,43 @@ def quantify(
         For labels outside the table, no implant, weeks that are not above 0, or a pose that leaves the
         reference outside the field of view.
     """
-    return measure(segmentation, reference, pose, weeks, fov, roi_mm).measurements
-
-
-def measure(
-    segmentation: Volume,
-    reference: Reference,
-    pose: Pose,
-    weeks: float,
-    fov: FieldOfView | None = None,
-    roi_mm: float = ROI_MM,
-) -> Result:
-    """Do what :func:`quantify` does, and give the region of interest too."""
     from ImplantSegLib.volumes import FieldOfView
-    from ImplantSegQuantLib.reference import distance_slab
 
     sample = Sample(segmentation, FieldOfView.of(segmentation) if fov is None else fov)
-    return measure_sample(sample, partial(distance_slab, reference, pose, segmentation), weeks, roi_mm)
+    return measure(sample, survey(sample), registered(reference, pose, segmentation), weeks, roi_mm).measurements
 
 
-def measure_sample(sample: Sample, distance: Distance, weeks: float, roi_mm: float = ROI_MM) -> Result:
+def registered(reference: Reference, pose: Pose, grid: Volume) -> Distance:
+    """Give the distance to the registered reference as a function of slices of a grid."""
+    from ImplantSegQuantLib.reference import distance_slab
+
+    return partial(distance_slab, reference, pose, grid)
+
+
+def measure(sample: Sample, found: Survey, distance: Distance, weeks: float, roi_mm: float = ROI_MM) -> Result:
     """Measure a sample whose distance to the registered reference is known.
 
     Parameters
     ----------
     sample : Sample
         Segmentation and field of view.
+    found : Survey
+        What :func:`~ImplantSegQuantLib.sample.survey` says of it.
     distance : callable
         Gives the signed distance of slices.
     weeks : float
         Healing time.
     roi_mm : float
         How far the region of interest reaches from the reference.
+
+    Raises
+    ------
+    InputError
+        See :func:`quantify`.
     """
     years(weeks)  # refuse a wrong healing time before the work, not after it
     if not roi_mm > 0:
         raise InputError(f"got a region of interest of {roi_mm} mm, wanted more than 0", "pass --roi-mm 1.0")
-    found = survey(sample)
     measures = _walk(sample, distance, roi_mm)
     if not measures.shape.volume_mm3 > 0:
         raise InputError(
@@ -156,7 +156,7 @@ def _walk(sample: Sample, distance: Distance, roi_mm: float) -> Measures:
             bounds.add(np.isin(labels, IMPLANT) & near, window.z.start)
             counts += np.bincount(labels[near], minlength=256)
             advance()
-    tissue = {label: int(counts[label]) for label in (Label.BONE, Label.BACKGROUND)}
+    tissue = {label.value: int(counts[label]) for label in (Label.BONE, Label.BACKGROUND)}
     return Measures(shape.shape(), depth.depth_um(), region, tissue, int(counts.sum()), bounds.box)
 
 

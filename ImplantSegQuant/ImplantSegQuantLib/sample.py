@@ -19,7 +19,10 @@ Array = np.ndarray[Any, Any]
 Box = tuple[slice, slice, slice]
 
 SLAB = 32
-"""Slices that are held at a time; no result depends on it."""
+"""Slices that are held at a time, where they are not large; no result depends on it."""
+
+SLAB_VOXELS = 2**26
+"""Voxels that are held at a time, where slices are large."""
 
 
 class Window(NamedTuple):
@@ -52,12 +55,17 @@ class Sample:
     fov : FieldOfView
         What the scan has seen.
     slab : int
-        Slices that are held at a time.
+        Slices that are held at a time; 0 stands for as many as :data:`SLAB` and :data:`SLAB_VOXELS` allow.
     """
 
     segmentation: Volume
     fov: FieldOfView
-    slab: int = SLAB
+    slab: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.slab:
+            _, height, width = self.segmentation.shape
+            object.__setattr__(self, "slab", max(1, min(SLAB, SLAB_VOXELS // (height * width))))
 
     def windows(self, halo: int = 0) -> Iterator[Window]:
         """Windows over all slices."""
@@ -86,8 +94,8 @@ class Survey(NamedTuple):
 
     voxels: dict[int, int]
     """Voxels of every label in the field of view."""
-    implant: Box | None
-    """Smallest box (z, y, x) round the implant in the field of view; None without an implant."""
+    implant: Box
+    """Smallest box (z, y, x) round the implant in the field of view."""
 
 
 def survey(sample: Sample, role: str = "segmentation") -> Survey:

@@ -76,13 +76,13 @@ def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXE
     while labels.size / factor**3 > max_voxels:
         factor += 1
     classes = _classes(labels, factor)
-    spacing = tuple(step * factor for step in spacing_mm)
+    z, y, x = (step * factor for step in spacing_mm)
     layer = classes == _LAYER
     if not layer.any():
         return Thickness(None, factor)
     if not (classes == _OTHER).any():
         return Thickness(None, factor)  # a layer without a surface has no thickness
-    return Thickness(1000.0 * float(local_thickness(classes, spacing)[layer].mean(dtype=np.float64)), factor)
+    return Thickness(1000.0 * float(local_thickness(classes, (z, y, x))[layer].mean(dtype=np.float64)), factor)
 
 
 def local_thickness(classes: Array, spacing_mm: Triple) -> Array:

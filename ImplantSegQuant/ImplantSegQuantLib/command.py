@@ -1,0 +1,136 @@
+"""The verbs ``implantseg evaluate``, ``register`` and ``quantify``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from ImplantSegLib import arguments
+from ImplantSegLib.errors import InputError
+
+_FOV = "field of view: auto (what the file says), box, circle:CY,CX,R in voxels, or a mask volume (default: auto)"
+_SPACING = "voxel size in µm, instead of what the files say: one number or Z,Y,X"
+_REFERENCE = "the implant before it degraded: a label volume, a mesh (STL, OBJ, PLY, VTK) in mm, or screw:KEY=VALUE,..."
+
+
+def evaluate(argv: list[str]) -> None:
+    """Compare a segmentation with the ground truth."""
+    command = arguments.parser(
+        "evaluate",
+        "Compare a segmentation with the ground truth over the field of view: IoU per class and their mean, Dice, "
+        "surface Dice at a tolerance of one voxel, confusion matrix. Voxels of value 255 in the truth are skipped.",
+        """
+        implantseg evaluate prediction.seg.nrrd truth.seg.nrrd
+        implantseg evaluate prediction.seg.nrrd truth.seg.nrrd -o scores.json
+        implantseg evaluate prediction.nrrd truth.nrrd --fov circle:319.5,319.5,310
+        """,
+    )
+    command.add_argument("prediction", metavar="PREDICTION", help="label volume")
+    command.add_argument("truth", metavar="TRUTH", help="label volume on the same grid")
+    command.add_argument("-o", "--out", metavar="JSON", help="write the scores to this file")
+    command.add_argument("--fov", default="auto", help=_FOV)
+    options = arguments.parse(command, argv)
+
+    from ImplantSegLib.files import write_text
+    from ImplantSegLib.jobs import provenance
+    from ImplantSegLib.volumes import read
+    from ImplantSegQuantLib.compare import overlap, table
+    from ImplantSegQuantLib.workflow import field_of_view
+
+    prediction, truth = read(options.prediction), read(options.truth)
+    scores = overlap(prediction, truth, field_of_view(options.fov, prediction))
+    if options.out:
+        made_with = provenance(prediction=options.prediction, truth=options.truth)
+        text = json.dumps({**scores, "provenance": made_with}, indent=2, ensure_ascii=False)
+        write_text(options.out, text + "\n")
+    print(table(scores))
+
+
+def register(argv: list[str]) -> None:
+    """Find the pose of the reference in a segmentation."""
+    command = arguments.parser(
+        "register",
+        "Find where the reference lies in a segmented scan. Writes a rigid ITK transform that takes points of the scan "
+        "to points of the reference (LPS, mm).",
+        """
+        implantseg register labels.seg.nrrd --reference reference.nrrd -o pose.tfm
+        implantseg register labels.seg.nrrd --reference screw.stl -o pose.tfm
+        implantseg register labels.seg.nrrd --reference screw:diameter=3.5,length=16 -o pose.tfm
+        """,
+    )
+    command.add_argument("segmentation", metavar="SEGMENTATION", help="label volume with labels 0 to 3")
+    command.add_argument("--reference", required=True, metavar="REF", help=_REFERENCE)
+    command.add_argument("-o", "--out", required=True, metavar="POSE", help="transform to write: .tfm, .txt or .h5")
+    command.add_argument("--fov", default="auto", help=_FOV)
+    command.add_argument("--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
+    options = arguments.parse(command, argv)
+
+    from ImplantSegQuantLib.pose import save_pose
+    from ImplantSegQuantLib.workflow import find_pose
+
+    pose = find_pose(options.segmentation, options.reference, options.fov, options.spacing_um)
+    save_pose(pose, options.out)
+    for name, value in pose.quality.items():
+        print(f"{name:36}{value:.5g}" if isinstance(value, float) else f"{name:36}{value}")
+
+
+def quantify(argv: list[str]) -> None:
+    """Measure degradation and osseointegration, and write the report."""
+    command = arguments.parser(
+        "quantify",
+        "Measure degradation rate, bone-implant contact, bone volume fraction and more on a segmented scan. Writes "
+        "results.json, results.csv, report.html, pose.tfm, roi.nrrd and job.toml into OUTDIR; docs/measures.md says "
+        "how every number is defined.",
+        """
+        implantseg quantify labels.seg.nrrd --reference reference.nrrd --weeks 12 -o results
+        implantseg quantify labels.seg.nrrd --reference screw:diameter=3.5 --weeks 12 --pose pose.tfm -o results
+        implantseg quantify labels.seg.nrrd --reference screw.stl --weeks 12 --truth truth.seg.nrrd -o results
+        implantseg quantify labels.seg.nrrd --reference screw.stl --weeks 12 --image scan.nrrd -o results
+        implantseg quantify --job results/job.toml -o again
+        """,
+    )
+    _add_quantify_options(command)
+    options = vars(arguments.parse(command, argv))
+
+    from ImplantSegQuantLib.workflow import run, table
+
+    job = _job(options)
+    result = run(job)
+    print(table(result))
+    print(f"\nreport: {job.out}/report.html")
+
+
+def _add_quantify_options(command: argparse.ArgumentParser) -> None:
+    """Options of ``quantify``; what is not given is absent, so that a job file may say it."""
+    add = command.add_argument
+    add("segmentation", default=argparse.SUPPRESS, metavar="SEGMENTATION", nargs="?", help="labels 0 to 3")
+    add("-o", "--out", default=argparse.SUPPRESS, metavar="OUTDIR", help="folder for the results; made when missing")
+    add("--reference", default=argparse.SUPPRESS, metavar="REF", help=_REFERENCE)
+    add("--weeks", default=argparse.SUPPRESS, type=float, help="healing time in weeks")
+    add("--pose", default=argparse.SUPPRESS, help="pose of the reference (default: found by registration)")
+    add("--truth", default=argparse.SUPPRESS, help="ground truth on the same grid: relative errors and IoU are added")
+    add("--image", default=argparse.SUPPRESS, metavar="SCAN", help="grey values for the report's pictures")
+    add("--roi-mm", default=argparse.SUPPRESS, type=float, metavar="MM", help="reach of the ROI (default: 1.0)")
+    add("--fov", default=argparse.SUPPRESS, help=_FOV)
+    add("--spacing-um", default=argparse.SUPPRESS, type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
+    add("--job", default=None, metavar="TOML", help="take what is not given here from a job file, such as job.toml")
+
+
+def _job(options: dict[str, Any]) -> Any:
+    """Build the job from its file, if there is one, and the options."""
+    from ImplantSegLib.jobs import from_mapping, load_toml
+    from ImplantSegQuantLib.workflow import QuantifyJob
+
+    source = options["job"]
+    known = {field.name for field in dataclasses.fields(QuantifyJob)}
+    values = {} if source is None else load_toml(source)
+    values |= {key: value for key, value in options.items() if key in known}
+    missing = [option for name, option in _REQUIRED.items() if name not in values]
+    if missing:
+        raise InputError(f"got no {' and no '.join(missing)}, wanted all of them", "see implantseg quantify --help")
+    return from_mapping(QuantifyJob, values, source or "the command line")
+
+
+_REQUIRED = {"segmentation": "SEGMENTATION", "reference": "--reference", "weeks": "--weeks", "out": "-o OUTDIR"}

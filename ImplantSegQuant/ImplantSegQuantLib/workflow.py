@@ -1,0 +1,232 @@
+"""The whole of ``implantseg quantify``: files in, a folder of results out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ImplantSegLib import jobs
+from ImplantSegLib.errors import InputError
+from ImplantSegQuantLib import checks, compare
+from ImplantSegQuantLib.degradation import DAYS_PER_WEEK, DAYS_PER_YEAR, years
+from ImplantSegQuantLib.measurement import Measurement
+from ImplantSegQuantLib.quantify import Result, measure, registered
+from ImplantSegQuantLib.roi import ROI_MM, write_roi
+from ImplantSegQuantLib.sample import Sample, Survey, survey
+
+if TYPE_CHECKING:
+    from ImplantSegLib.volumes import FieldOfView, Volume
+    from ImplantSegQuantLib.pose import Pose
+    from ImplantSegQuantLib.reference import Reference
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QuantifyJob:
+    """What to quantify, and with what."""
+
+    segmentation: str
+    """Label volume with labels 0 to 3."""
+    reference: str
+    """The implant before it degraded: a label volume, a mesh in mm, or ``screw:diameter=3.5,length=16,...``."""
+    weeks: float
+    """Healing time in weeks."""
+    out: str
+    """Folder for the results; made when missing."""
+    pose: str | None = None
+    """Pose of the reference, an ITK transform; found by registration when it is not given."""
+    truth: str | None = None
+    """Ground truth to compare with: a label volume on the same grid."""
+    image: str | None = None
+    """Grey values for the report's pictures."""
+    roi_mm: float = ROI_MM
+    """How far the region of interest reaches from the reference, in mm."""
+    fov: str = "auto"
+    """Field of view: ``auto`` (what the file says), ``box``, ``circle:CY,CX,R`` in voxels, or the path of a mask."""
+    spacing_um: tuple[float, float, float] | None = None
+    """Voxel size (z, y, x) in µm, instead of what the files say."""
+
+    def __post_init__(self) -> None:
+        years(self.weeks)
+        if not self.roi_mm > 0:
+            raise InputError(f"got a region of interest of {self.roi_mm} mm, wanted more than 0", "pass --roi-mm 1.0")
+
+
+def run(job: QuantifyJob) -> dict[str, Any]:
+    """Quantify a sample and write the results, the report, the pose, the region of interest and the job.
+
+    Parameters
+    ----------
+    job : QuantifyJob
+        What to do.
+
+    Returns
+    -------
+    dict
+        What ``results.json`` holds.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be quantified; then nothing is written.
+    """
+    from ImplantSegLib.volumes import read
+    from ImplantSegQuantLib import pose as poses
+    from ImplantSegQuantLib import reference as references
+    from ImplantSegQuantLib.report import write_report, write_results
+
+    checks.check_writable(job.out)
+    sample = _open_sample(job.segmentation, job.fov, job.spacing_um, "segmentation")
+    truth = None if job.truth is None else _open_sample(job.truth, job.fov, job.spacing_um, "truth")
+    image = None if job.image is None else read(job.image, job.spacing_um)
+    for role, other in {"truth": truth.segmentation if truth else None, "image": image}.items():
+        if other is not None:
+            compare.check_same_grid(sample.segmentation, other, "segmentation", role)
+    given = None if job.pose is None else poses.load_pose(job.pose)
+    found = survey(sample)
+    reference = references.load(job.reference)
+    checks.check_units(found.implant, sample.segmentation.spacing_mm, reference.bounds_mm)
+
+    pose = given or _register(sample, reference)
+    distance = registered(reference, pose, sample.segmentation)
+    measured = measure(sample, found, distance, job.weeks, job.roi_mm)
+    result = _result(job, measured.measurements, pose)
+    if truth is not None:
+        result |= _against_truth(job, measured, sample, truth, reference, given)
+    for warning in result["warnings"]:
+        _log.warning("%s", warning)
+
+    out = Path(job.out)
+    write_results(out, result)
+    poses.save_pose(pose, out / "pose.tfm")
+    write_roi(measured.roi, out / "roi.nrrd")
+    jobs.save(job, out / "job.toml")
+    write_report(
+        out,
+        result,
+        sample.segmentation,
+        measured.roi,
+        image,
+        reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
+    )
+    return result
+
+
+def _open_sample(path: str, fov: str, spacing_um: tuple[float, float, float] | None, role: str) -> Sample:
+    from ImplantSegLib.volumes import read
+
+    volume = read(path, spacing_um)
+    checks.check_voxel_size(volume, role)
+    return Sample(volume, field_of_view(fov, volume))
+
+
+def field_of_view(text: str, volume: Volume) -> FieldOfView:
+    """Give the field of view that an option names; ``auto`` is what the volume's file says."""
+    from ImplantSegLib.volumes import FieldOfView
+
+    return FieldOfView.of(volume) if text == "auto" else FieldOfView.parse(text)
+
+
+def find_pose(
+    segmentation: str, reference: str, fov: str = "auto", spacing_um: tuple[float, float, float] | None = None
+) -> Pose:
+    """Find the pose of the reference in a segmentation, both given as for :class:`QuantifyJob`.
+
+    Raises
+    ------
+    InputError
+        For input that cannot be registered.
+    """
+    from ImplantSegQuantLib import reference as references
+
+    sample = _open_sample(segmentation, fov, spacing_um, "segmentation")
+    found = survey(sample)
+    loaded = references.load(reference)
+    checks.check_units(found.implant, sample.segmentation.spacing_mm, loaded.bounds_mm)
+    return _register(sample, loaded)
+
+
+def _register(sample: Sample, reference: Reference) -> Pose:
+    from ImplantSegQuantLib.register import register
+
+    return register(sample.segmentation, reference, fov=sample.fov)
+
+
+def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> dict[str, Any]:
+    """Give what ``results.json`` holds without a truth."""
+    source = "given" if job.pose else "found by registration"
+    return {
+        "measurements": _by_name(measurements),
+        "warnings": _warnings(measurements),
+        "definitions": {
+            "degradation_rate": "(V_i - V_r) / (A_i * t), t = weeks * days_per_week / days_per_year",
+            "days_per_week": DAYS_PER_WEEK,
+            "days_per_year": DAYS_PER_YEAR,
+            "roi_mm": job.roi_mm,
+        },
+        "registration": {"pose": source, **pose.quality},
+        "job": dataclasses.asdict(job),
+        "provenance": jobs.provenance(
+            segmentation=job.segmentation,
+            reference=None if job.reference.startswith("screw") else job.reference,
+            pose=job.pose,
+            truth=job.truth,
+            image=job.image,
+        ),
+    }
+
+
+def _against_truth(
+    job: QuantifyJob, measured: Result, sample: Sample, truth: Sample, reference: Reference, given: Pose | None
+) -> dict[str, Any]:
+    """Measure the truth too, registered by itself unless a pose was given, and compare."""
+    found: Survey = survey(truth, "truth")
+    pose = given or _register(truth, reference)
+    wanted = measure(truth, found, registered(reference, pose, truth.segmentation), job.weeks, job.roi_mm)
+    errors, notes = compare.relative_errors_percent(measured.measurements, wanted.measurements)
+    scores = compare.overlap(sample.segmentation, truth.segmentation, sample.fov)
+    notes += scores.pop("notes")
+    own = [f"truth: {warning}" for warning in _warnings(wanted.measurements)]
+    return {
+        "truth": _by_name(wanted.measurements),
+        "truth_registration": dict(pose.quality),
+        "relative_error_percent": errors,
+        "warnings": _warnings(measured.measurements) + own + notes,
+        **scores,
+    }
+
+
+def _by_name(measurements: list[Measurement]) -> dict[str, dict[str, Any]]:
+    return {
+        entry.name: {"value": entry.value, "unit": entry.unit, "interval": entry.interval, "note": entry.note}
+        for entry in measurements
+    }
+
+
+def _warnings(measurements: list[Measurement]) -> list[str]:
+    return [entry.warning for entry in measurements if entry.warning]
+
+
+def table(result: dict[str, Any]) -> str:
+    """Measurements of a result as text for people: value, and with a truth the truth and the relative error."""
+    truth, errors = result.get("truth", {}), result.get("relative_error_percent", {})
+    lines = [f"{'':36}{'value':>12} {'unit':5}" + (f"{'truth':>12}{'error %':>10}" if truth else "")]
+    for name, entry in result["measurements"].items():
+        line = f"{name:36}{_number(entry['value']):>12} {entry['unit']:5}"
+        if truth:
+            error = errors.get(name)
+            line += f"{_number(truth[name]['value']):>12}{'' if error is None else format(error, '+.2f'):>10}"
+        lines.append(line.rstrip())
+    for name, value in result.get("iou_percent", {}).items():
+        lines.append(f"{'IoU ' + name:36}{_number(value):>12} %")
+    if "mean_iou_percent" in result:
+        lines.append(f"{'mean IoU':36}{_number(result['mean_iou_percent']):>12} %")
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in result["warnings"])])
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.5g}"
