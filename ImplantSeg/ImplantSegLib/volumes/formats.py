@@ -83,6 +83,19 @@ def check_magic(path: Path, name: str) -> None:
     raise InputError(f"{path} is not {FORMATS[name].title}: its first bytes are {start!r}", remedy)
 
 
+def check_replaceable(path: Path, name: str) -> None:
+    """Refuse to replace a folder that holds anything but a volume that was written here before.
+
+    Raises
+    ------
+    InputError
+        When there is a folder of that name with other things in it.
+    """
+    marker = {"tiff": "volume.json", "zarr": "zarr.json"}.get(name)
+    if path.is_dir() and any(path.iterdir()) and not (marker and (path / marker).is_file()):
+        raise InputError(f"{path} is a folder with other files, which would be lost", "choose another name")
+
+
 def _by_suffix(path: Path) -> str | None:
     name = path.name.lower()
     return next((key for key, form in FORMATS.items() if name.endswith(form.suffixes)), None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes.volume import Volume
 

@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes.volume import Matrix, Triple, Volume
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib import progress
 from ImplantSegLib.files import explained_os_errors
 from ImplantSegLib.volumes import formats
@@ -119,7 +121,9 @@ def create(
     voxels = Blank(shape or like.shape, np.dtype(np.uint8) if given == np.bool_ else given)
     target = replace(like, array=voxels, metadata=dict(like.metadata if metadata is None else metadata))
     compress = True if compress is None and given == np.bool_ else compress
-    with formats.module(formats.of_output(path)).writer(path, target, compress) as put:
+    name = formats.of_output(path)
+    formats.check_replaceable(path, name)
+    with formats.module(name).writer(path, target, compress) as put:
         checked = _Checked(put, target)
         yield checked
         checked.finish()
@@ -147,6 +151,6 @@ class _Checked:
             raise ValueError(f"got {self._slices} slices, wanted {self._target.shape[0]}")
 
 
-def _keeps_values(block: np.dtype, file: np.dtype) -> bool:  # type: ignore[type-arg]
+def _keeps_values(block: np.dtype[Any], file: np.dtype[Any]) -> bool:
     """Whether a type holds the values of another, but for the digits of a float."""
     return np.can_cast(block, file, "safe") or (block.kind == "f" and file.kind == "f")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path
 from ImplantSegLib.volumes.geometry import FLIPS, MM_PER_UNIT, axis_vectors, place
@@ -26,12 +27,13 @@ TYPES = {
 }  # fmt: skip
 """NRRD's names of the types that volumes may have."""
 
-_FIELDS = frozenset(
-    "dimension|type|encoding|sizes|endian|block size|blocksize|content|min|max|old min|oldmin|old max|oldmax|data file|"
-    "datafile|line skip|lineskip|byte skip|byteskip|number|sample units|sampleunits|space|space dimension|space units|"
-    "space origin|space directions|measurement frame|spacings|thicknesses|axis mins|axismins|axis maxs|axismaxs|"
-    "centerings|centers|labels|units|kinds".split("|")
-)
+_FIELDS = {
+    "block size", "blocksize", "byte skip", "byteskip", "line skip", "lineskip", "data file", "datafile", "content",
+    "dimension", "encoding", "endian", "kinds", "labels", "units", "centers", "centerings", "sizes", "spacings", "type",
+    "thicknesses", "axis mins", "axismins", "axis maxs", "axismaxs", "old min", "oldmin", "old max", "oldmax", "min",
+    "max", "number", "sample units", "sampleunits", "measurement frame", "space", "space dimension", "space directions",
+    "space origin", "space units",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

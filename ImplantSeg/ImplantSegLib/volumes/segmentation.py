@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path
 from ImplantSegLib.labels import IGNORE
@@ -16,7 +17,7 @@ from ImplantSegLib.volumes import nrrd, segments
 from ImplantSegLib.volumes.segments import IGNORED, STANDARD, Segment
 from ImplantSegLib.volumes.streams import Put, voxel_writer
 from ImplantSegLib.volumes.volume import Volume, Voxels
-from ImplantSegLib.volumes.voxels import Array, Slices
+from ImplantSegLib.volumes.voxels import Array, Slices, how
 
 SEGMENTS = "segments"
 """Metadata key of the segment table (JSON) of a segmentation; absent where it is the project's own table."""
@@ -44,7 +45,7 @@ def read(path: Path) -> Volume:
     changes = segments.renumbering(found)
     array: Voxels = volume.array
     if changes:
-        array = Slices(volume.shape, volume.dtype, partial(_renumbered, array, changes), f"{array.how}, renumbered")
+        array = Slices(volume.shape, volume.dtype, partial(_renumbered, array, changes), f"{how(array)}, renumbered")
     metadata = {key: value for key, value in volume.metadata.items() if not segments.is_segment_key(key)}
     if not segments.all_standard(segments.renumbered(found, changes)):
         metadata[SEGMENTS] = segments.to_json(segments.renumbered(found, changes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import explained_os_errors
@@ -63,9 +65,10 @@ class DeflatedVoxels(RawVoxels):
         with explained_os_errors(
             where, f"unpack {self.path.name} ({wanted / 2**20:.0f} MiB; TMPDIR names the folder) to"
         ):
-            done = _copy(inflate(self.path, self._start), unpacked, wanted, self.path.name)
+            done = _copy(inflate(self.path, self._start), unpacked, wanted)
         if done < wanted:
             raise truncated(self.path, done, wanted)
+        weakref.finalize(self, unpacked.close)
         return unpacked
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _decoder() -> Any:
     return zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, as the stream's first bytes say
 
 
-def _copy(pieces: Iterator[bytes], target: IO[bytes], wanted: int, name: str) -> int:
+def _copy(pieces: Iterator[bytes], target: IO[bytes], wanted: int) -> int:
     """Copy at most ``wanted`` bytes, leaving holes for zeros; give how many there were."""
     done = 0
     with progress.stage("unpack", wanted, "B") if wanted > _SHOWN else _silent() as advance:
@@ -133,18 +136,35 @@ def _silent() -> Iterator[progress.Advance]:
 
 
 @contextmanager
-def voxel_writer(path: Path, dtype: np.dtype[Any], compress: bool, header: bytes = b"") -> Iterator[Put]:
-    """Write a header and then blocks of voxels, little-endian, raw or as gzip of level 1.
+def voxel_writer(
+    path: Path, dtype: np.dtype[Any], compress: bool, header: bytes = b"", inner: bytes = b""
+) -> Iterator[Put]:
+    """Write blocks of voxels, little-endian, raw or as gzip of level 1.
 
     The same voxels give the same bytes: no time and no name is written into the gzip stream.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    dtype : numpy.dtype
+        Type of a voxel in the file.
+    compress : bool
+        Whether the voxels are compressed.
+    header : bytes
+        What stands in front of them, never compressed.
+    inner : bytes
+        What stands between header and voxels, compressed as they are.
     """
     stored = dtype.newbyteorder("<")
     with path.open("wb") as stream:
         stream.write(header)
         if not compress:
+            stream.write(inner)
             yield lambda block: _write(stream, block, stored)
             return
         with gzip.GzipFile("", "wb", GZIP_LEVEL, stream, mtime=0) as packed:
+            packed.write(inner)
             yield lambda block: _write(packed, block, stored)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+
 from ImplantSegLib.errors import InputError
 
 Triple = tuple[float, float, float]

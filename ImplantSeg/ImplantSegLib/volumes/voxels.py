@@ -17,10 +17,13 @@ def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
+def how(voxels: Any) -> str:
+    """Tell people how voxels are read from their file."""
+    return str(getattr(voxels, "how", "in memory" if isinstance(voxels, np.ndarray) else "chunk by chunk"))
+
+
 class Blank:
     """Shape and type of voxels that are yet to be written."""
-
-    how = "not readable"
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
         self.shape = shape
