@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
+from ImplantSegLib.volumes.voxels import Slices
 
 LOW_PERCENT = 0.1
 HIGH_PERCENT = 99.9
@@ -142,6 +143,12 @@ def scale(block: Array, low: float, high: float) -> npt.NDArray[np.float32]:
     return np.clip(result, 0.0, 1.0, out=result)
 
 
+def normalised(volume: Volume, low: float, high: float) -> Volume:
+    """Give the volume with :func:`scale` applied when it is read, and told so in its metadata."""
+    voxels = Slices(volume.shape, np.dtype(np.float32), lambda z: scale(volume.array[z], low, high), "scaled when read")
+    return volume.like(voxels, **{KEY: f"{low!r},{high!r}"})
+
+
 def histogram(volume: Volume, fov: FieldOfView, name: str = "histogram") -> Histogram:
     """Count the grey values inside the field of view, streamed: exact for integers of up to 16 bits.
 
@@ -205,32 +212,13 @@ def inside(volume: Volume, fov: FieldOfView, name: str) -> Iterator[tuple[slice,
 
 
 def masked(block: Array, mask: Array | None) -> Array:
-    """Voxels of a slab (nz, Y, X) where a mask (Y, X) or (nz, Y, X) is true, as a flat array; ``None`` takes all."""
-    if mask is None:
-        return block.reshape(-1)
-    return (block[:, mask] if mask.ndim == 2 else block[np.broadcast_to(mask, block.shape)]).reshape(-1)
+    """Voxels of a slab where a mask of the same shape is true, as a flat array; ``None`` takes all."""
+    return block.reshape(-1) if mask is None else block[mask]
 
 
 def slab_depth(volume: Volume, budget_bytes: int = _SLAB_BYTES) -> int:
-    """Slices of a slab that stays within a budget of memory, at least one."""
-    slice_bytes = volume.shape[1] * volume.shape[2] * max(volume.dtype.itemsize, 4)
-    return int(np.clip(budget_bytes // max(slice_bytes, 1), 1, max(volume.shape[0], 1)))
-
-
-def format_range(low: float, high: float) -> str:
-    """Text of the metadata ``normalised``."""
-    return f"{low!r},{high!r}"
-
-
-def parse_range(text: str) -> tuple[float, float]:
-    """Read the metadata ``normalised``."""
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError as error:
-        raise InputError(
-            f"got normalisation {text!r} in the metadata, wanted 'low,high'", "preprocess the scan again"
-        ) from error
-    return low, high
+    """Slices of a slab that stays within a budget of memory once it is float32."""
+    return volume.slab_depth(budget_bytes * volume.dtype.itemsize // 4)
 
 
 def _count(volume: Volume, fov: FieldOfView, edges: Array, exact: bool = False, name: str = "histogram") -> Histogram:
