@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from ImplantSegLib.labels import COLOURS, TITLES, Label
 
+from ImplantSegLib.labels import COLOURS, TITLES, Label
 from ImplantSegQuantLib.views import Index, Planes
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ def _pixels(labels: Array | None, grey: Array | None) -> npt.NDArray[np.uint8]:
 
 def _outline(axes: Axes, field: Array, level: float, step: tuple[float, float], name: str) -> None:
     """Draw the contour of a field, on a dark line that makes it stand out from any grey."""
-    if not np.nanmin(field) < level < np.nanmax(field):
+    known = field[np.isfinite(field)]
+    if not known.size or not known.min() < level < known.max():
         return
     y, x = ((np.arange(count) + 0.5) * size for count, size in zip(field.shape, step, strict=True))
     colour, style, _ = OUTLINES[name]

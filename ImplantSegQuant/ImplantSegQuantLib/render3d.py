@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib.errors import ImplantSegError
 from ImplantSegLib.labels import COLOURS, IMPLANT, Label
-
 from ImplantSegQuantLib.views import Coarse
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ SIZE_PIXELS = 1100
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 180
+_NOTHING_TO_SEE = 4  # exit status of the child
 _VIEW = np.asarray((-0.35, 0.9, -0.45))  # direction of sight in (x, y, z): from the front, a little from above
 _METAL, _LAYER, _BONE = Label.RESIDUAL_MATERIAL, Label.DEGRADATION_LAYER, Label.BONE
 
@@ -85,6 +86,10 @@ def _run_child(arguments: Sequence[str]) -> None:
         raise RenderError(
             f"the 3D pictures were not ready after {_TIMEOUT_S} s", "run on a machine with more free cores"
         ) from error
+    if child.returncode == _NOTHING_TO_SEE:
+        raise RenderError(
+            "there is nothing to render: the implant is smaller than a voxel of the picture", "see the slices"
+        )
     if child.returncode:
         _log.info("%s", child.stderr.decode(errors="replace"))
         raise RenderError(
@@ -106,8 +111,7 @@ def main(argv: Sequence[str]) -> int:
     for name, scene in zip(Pictures._fields, scenes, strict=True):
         arrays[name], arrays[f"{name}_scale"] = picture = _picture(scene, block_mm)
         if np.ptp(picture.pixels) == 0:
-            print(f"the picture of the {name} is empty", file=sys.stderr)  # noqa: T201
-            return 1
+            return _NOTHING_TO_SEE
     np.savez(target, allow_pickle=False, **arrays)
     return 0
 
@@ -151,7 +155,7 @@ def _picture(scene: Mapping[Label, Field], block_mm: Any) -> Picture:
 
 def _aim(renderer: vtk.vtkRenderer) -> tuple[float, float]:
     """Point the camera at everything; give the width and height in mm that hold it."""
-    bounds = np.reshape(renderer.ComputeVisiblePropBounds(), (3, 2))
+    bounds = np.sort(np.reshape(renderer.ComputeVisiblePropBounds(), (3, 2)), axis=1)  # of nothing: (1, -1)
     corners = np.stack(np.meshgrid(*bounds, indexing="ij"), axis=-1).reshape(8, 3)
     sight = _VIEW / np.linalg.norm(_VIEW)
     right = np.cross(sight, (0, 0, 1)) / np.linalg.norm(np.cross(sight, (0, 0, 1)))

@@ -9,10 +9,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ImplantSegLib import __version__, progress
 from ImplantSegLib.files import write_text
 from ImplantSegLib.volumes import FieldOfView, read
-
 from ImplantSegQuantLib import figures, render3d, tables
 from ImplantSegQuantLib.definitions import DEFINITIONS, QUALITY
 from ImplantSegQuantLib.figures import Slices

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ImplantSegLib.labels import COLOURS, NAMES, TITLES
-
 from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, UNITS
 from ImplantSegQuantLib.results import number, rows
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
 from ImplantSegLib.labels import IMPLANT, Label
 
 if TYPE_CHECKING:
