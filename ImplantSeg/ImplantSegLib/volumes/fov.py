@@ -70,10 +70,18 @@ class FieldOfView:
         """Give the field of view that the metadata of a volume names, else the whole box."""
         return cls.parse(volume.metadata.get(KEY, "box"))
 
+    @classmethod
+    def detect(cls, volume: Volume) -> FieldOfView:
+        """Find the reconstruction circle of a scan from its grey values, else give the whole box."""
+        from ImplantSegLib.volumes.circle import find_circle
+
+        circle = find_circle(volume)
+        return cls() if circle is None else cls.parse(str(cls(circle)))  # what the metadata say, digit for digit
+
     def __str__(self) -> str:
         if self.mask is not None:
             return str(self.mask)
-        return "box" if self.circle is None else "circle:" + ",".join(f"{value:.6g}" for value in self.circle)
+        return "box" if self.circle is None else "circle:" + ",".join(f"{value:.8g}" for value in self.circle)
 
     def slice_mask(self, shape_yx: Sequence[int]) -> Mask | None:
         """Tell which voxels of any slice are inside.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,8 @@ from ImplantSegLib.volumes import formats
 from ImplantSegLib.volumes.streams import Put
 from ImplantSegLib.volumes.volume import Triple, Volume
 from ImplantSegLib.volumes.voxels import Array, Blank
+
+_log = logging.getLogger(__name__)
 
 KNOWN = "voxel_size_known"
 """Metadata key that tells whether the voxel size comes from a file or a person (``yes``) or nobody gave it (``no``)."""
@@ -51,6 +54,8 @@ def read(path: str | Path, spacing_um: Triple | None = None) -> Volume:
     if spacing_um is not None:
         z, y, x = spacing_um
         return replace(volume, spacing_mm=(z / 1000, y / 1000, x / 1000), metadata={**volume.metadata, KNOWN: "yes"})
+    if volume.metadata.get(KNOWN) == "no":
+        _log.warning("%s names no voxel size: 1 mm is assumed; pass --spacing-um", path)
     return replace(volume, metadata={KNOWN: "yes", **volume.metadata})
 
 

@@ -63,7 +63,7 @@ def read(path: Path) -> Volume:
     if np.isfinite([slope, shift]).all() and slope != 0 and (slope, shift) != (1, 0):
         scaled = partial(_scaled, array, slope, shift)
         array = Slices(_shape(header), np.dtype(np.float32), scaled, f"{how(array)}, scaled")
-    return Volume(array, **_geometry(path, header))
+    return Volume(array, **_geometry(header))
 
 
 def _read_header(path: Path, packed: bool) -> Any:
@@ -97,11 +97,10 @@ def _voxels(path: Path, header: Any, packed: bool) -> Voxels:
             "export one channel of one time point",
         )
     if int(header["datatype"]) not in TYPES:
-        raise InputError(
-            f"{path} has voxels of NIfTI type {header['datatype']}, wanted integers or floats", "convert it"
-        )
-    order = ">" if header.dtype["dim"].base.byteorder == ">" else "<"
-    dtype = np.dtype(TYPES[int(header["datatype"])]).newbyteorder(order)
+        raise InputError(f"{path} has voxels of NIfTI type {header['datatype']}, wanted real numbers", "convert it")
+    dtype: np.dtype[Any] = np.dtype(TYPES[int(header["datatype"])])
+    if not header.dtype["sizeof_hdr"].isnative:  # the header has the byte order of the voxels
+        dtype = dtype.newbyteorder("S")
     start = int(header["vox_offset"])
     if packed:
         return DeflatedVoxels(path, dtype, _shape(header), 0, start)
@@ -112,7 +111,7 @@ def _scaled(array: Any, slope: float, shift: float, z: slice) -> Array:
     return np.asarray(array[z]).astype(np.float64) * slope + shift
 
 
-def _geometry(path: Path, header: Any) -> dict[str, Any]:
+def _geometry(header: Any) -> dict[str, Any]:
     """Geometry in LPS from the sform, else the qform, else the voxel size alone."""
     steps = np.abs(header["pixdim"][1:4].astype(np.float64))
     unit = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
@@ -127,7 +126,6 @@ def _geometry(path: Path, header: Any) -> dict[str, Any]:
         vectors = np.abs(vectors)  # no world is named: the axes of the file are those of the world
     if np.isfinite(vectors).all() and np.linalg.norm(vectors, axis=1).all():
         return place(vectors, origin)
-    _log.warning("%s names no voxel size", path)
     return {"metadata": {"voxel_size_known": "no"}}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -18,8 +17,6 @@ PRINT_DPI = (72, 96, 100, 150, 300, 600, 1200)
 
 _TAG_UNITS = {2: "inch", 3: "cm"}
 
-_log = logging.getLogger(__name__)
-
 
 def place(tif: Any, source: str) -> dict[str, Any]:
     """Arguments of :class:`Volume` for an open ``tifffile.TiffFile``: spacing, and what else it says.
@@ -31,7 +28,6 @@ def place(tif: Any, source: str) -> dict[str, Any]:
         return geometry.from_json(own.removeprefix(OWN), source)
     spacing_mm = _imagej(tif) or _ome(tif) or _tags(tif)
     if spacing_mm is None:
-        _log.info("%s names no voxel size", source)
         return {"metadata": {"voxel_size_known": "no"}}
     return {"spacing_mm": spacing_mm}
 
