@@ -77,8 +77,7 @@ def writer(path: Path, target: Volume, compress: bool | None) -> Iterator[Put]:
     if target.dtype.kind not in "ui":
         raise InputError(
             f"got voxels of type {target.dtype} for {path.name}, wanted labels (integers)",
-            
-            "write an image as .nrrd, or pass --dtype uint8",,
+            "write an image as .nrrd, or pass --dtype uint8",
         )
     compress = compress is not False
     own = table(target.metadata)
