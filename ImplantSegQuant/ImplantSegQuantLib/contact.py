@@ -152,4 +152,4 @@ def smooth_indicator(labels: Array, sigma_voxels: list[float]) -> Array:
 
 def percent(part: float, whole: float) -> float | None:
     """``part / whole`` in %; None when there is no whole."""
-    return 100.0 * part / whole if whole > 0 else None
+    return 100.0 * (part / whole) if whole > 0 else None

@@ -41,12 +41,11 @@ class Shape:
 class ShapeMeter:
     """Measures a body by its signed distance, slab by slab; no result depends on where the slabs are cut.
 
-    The volume weights a voxel with the part of it that is inside: ``clip(1/2 − d̄/w, 0, 1)``, d̄ the mean of
-    the distance over the voxel (the distance at its centre plus a 24th of the second differences) and w the
-    length of the distance's first differences. This ramp has the second moment of the true part, so that
-    the error by the surface's curvature drops out. The area is the integral of a linear hat function of the
-    distance, as wide on both sides as the sum of its absolute first differences (Engquist, Tornberg & Tsai
-    2005, doi:10.1016/j.jcp.2004.09.018).
+    The volume weights a voxel with the part of it that lies behind a plane: the plane has the gradient of the
+    distance (central differences) and the mean distance over the voxel, which is the distance at its centre plus
+    a 24th of the second differences; so the error by the surface's curvature drops out. The area is the integral
+    of a linear hat function of the distance, as wide on both sides as the sum of its absolute first differences
+    (Engquist, Tornberg & Tsai 2005, doi:10.1016/j.jcp.2004.09.018).
 
     Parameters
     ----------

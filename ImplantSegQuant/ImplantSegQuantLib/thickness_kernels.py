@@ -57,9 +57,10 @@ def paint(distance: Array, centres: Array, spacing: Array, thickness: Array) -> 
     for centre in centres:
         z, y, x = centre
         radius = distance[z, y, x]
-        reach_z = int(radius / spacing[0])
+        reach = radius * (1.0 - 1e-6)  # what touches the sphere from outside is not covered
+        reach_z = int(reach / spacing[0])
         for k in range(max(0, z - reach_z), min(depth, z + reach_z + 1)):
-            rest_z = radius**2 - ((k - z) * spacing[0]) ** 2
+            rest_z = reach**2 - ((k - z) * spacing[0]) ** 2
             reach_y = int(np.sqrt(max(rest_z, 0.0)) / spacing[1])
             for j in range(max(0, y - reach_y), min(height, y + reach_y + 1)):
                 rest_y = rest_z - ((j - y) * spacing[1]) ** 2
