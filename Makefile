@@ -16,7 +16,7 @@ PYTHON312 ?= $(call first_python,python3.12 $(wildcard $(shell pyenv root 2>/dev
 	sys.version_info[:2] == (3, 12))
 
 BIN := .venv/bin
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PINS := pyproject.toml constraints.txt
 
