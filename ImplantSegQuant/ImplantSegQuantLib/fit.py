@@ -1,0 +1,178 @@
+"""How well a reference lies on a scan: the two-way score that chooses a pose, and the figures told to the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ImplantSegLib.errors import InputError
+from ImplantSegQuantLib.align import motion
+from ImplantSegQuantLib.field import NO_SURFACE_MM, DistanceField
+from ImplantSegQuantLib.surface import Scan, surface_points
+
+Array = np.ndarray[Any, Any]
+
+SCORE_POINTS = 6000
+"""Surface points of each side that enter the score."""
+
+SOUND_MM = 0.05
+"""A flank is sound when it lies this near to the reference: more than the layer swells (or 2.5 nodes, if more)."""
+
+OUTSIDE_LIMIT_PERCENT = 8.0
+"""A fit is refused when more of the implant than this lies outside the reference."""
+
+SOUND_LIMIT_PERCENT = 20.0
+"""A fit is refused when less than this of the surface is sound."""
+
+FILLED_LIMIT_PERCENT = 25.0
+"""A fit is refused when less than this of the reference in the field of view is implant."""
+
+SLIDES_MM = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Motions along the reference's easiest slide that are tried for the ambiguity."""
+
+SLIDE_SCORE = 0.01
+"""A slide that raises the score by less than this cannot be told from the pose."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A scan and the reference that is to be laid on it."""
+
+    scan: Scan
+    field: DistanceField
+
+    @cached_property
+    def reference_points(self) -> Array:
+        """Points (N, 3) of the reference's surface, in a mixed order."""
+        return surface_points(self.field)
+
+    def score(self, matrix: Array, scale_mm: float) -> float:
+        """Two-way robust distance of the surfaces in [0, 1], 0 best.
+
+        Half comes from the scan's surface seen from the reference, half from the part of the reference's
+        surface in the field of view seen from the scan: a scan that hides inside a thicker part of the
+        reference is found out by the second half.
+        """
+        one = self.field.rigid_cost(self.scan.points_mm[:SCORE_POINTS], matrix, scale_mm)
+        distance = self.scan.field.sample(self.seen_points(matrix, 2 * SCORE_POINTS))
+        if not distance.size:
+            return 0.5 * one + 0.5
+        return 0.5 * one + 0.5 * float(np.mean(distance**2 / (distance**2 + scale_mm**2)))
+
+    def seen_points(self, matrix: Array, count: int) -> Array:
+        """Those of the first points of the reference's surface that lie in the field of view, in the scan's world."""
+        inverse = np.linalg.inv(matrix)
+        points = self.reference_points[:count] @ inverse[:3, :3].T + inverse[:3, 3]
+        return np.asarray(points[self.scan.field.sample(points) < 0.01 * NO_SURFACE_MM])
+
+
+def quality(pair: Pair, matrix: Array) -> dict[str, float]:
+    """Figures of a fit.
+
+    Returns
+    -------
+    dict
+        ``surface_distance_mean_um`` and ``surface_distance_95_um``: distance of the sound flanks from the
+        reference. ``sound_percent``: share of the scan's implant surface that is sound. ``outside_percent``:
+        share of the implant's volume clearly outside the reference. ``filled_percent``: share of the
+        reference in the field of view that is implant. ``score``: the two-way score in [0, 1], 0 best.
+        ``slide_um``: how far the surface can slide along the reference's easiest motion (on a bare shank: the
+        helix) without being told from this pose. ``slide_volume_percent``: how much the volume of the
+        reference in the field of view changes on that way.
+    """
+    scan, sound_mm = pair.scan, max(SOUND_MM, 2.5 * pair.scan.node_mm)
+    distance = pair.field.sample(scan.points_mm @ matrix[:3, :3].T + matrix[:3, 3])
+    sound = np.abs(distance[np.abs(distance) <= sound_mm])
+    inside = pair.field.sample(scan.inside_mm[:100_000] @ matrix[:3, :3].T + matrix[:3, 3])
+    slide_mm, slide_volume = _slide(pair, matrix, 2 * sound_mm)
+    return {
+        "surface_distance_mean_um": 1000 * float(sound.mean()) if sound.size else float("nan"),
+        "surface_distance_95_um": 1000 * float(np.percentile(sound, 95)) if sound.size else float("nan"),
+        "sound_percent": 100 * sound.size / max(distance.size, 1),
+        "outside_percent": 100 * float(np.mean(inside > sound_mm)),
+        "filled_percent": _filled_percent(pair, matrix),
+        "score": pair.score(matrix, 2 * sound_mm),
+        "slide_um": 1000 * slide_mm,
+        "slide_volume_percent": slide_volume,
+    }
+
+
+def check(figures: dict[str, float], source: str) -> None:
+    """Refuse a fit that cannot be right.
+
+    Raises
+    ------
+    InputError
+        With the figures that speak against it.
+    """
+    if (
+        figures["outside_percent"] <= OUTSIDE_LIMIT_PERCENT
+        and figures["sound_percent"] >= SOUND_LIMIT_PERCENT
+        and figures["filled_percent"] >= FILLED_LIMIT_PERCENT
+    ):
+        return
+    raise InputError(
+        f"the reference {source} does not fit the implant: {figures['outside_percent']:.1f} % of the implant lies "
+        f"outside it (at most {OUTSIDE_LIMIT_PERCENT:g}), {figures['sound_percent']:.0f} % of the surface touches it "
+        f"(at least {SOUND_LIMIT_PERCENT:g}), {figures['filled_percent']:.0f} % of it is implant (at least "
+        f"{FILLED_LIMIT_PERCENT:g})",
+        "check that it is the same type of screw in the same units and that labels 1 and 2 are the implant, "
+        "or give a pose to start from",
+    )
+
+
+def _grid(pair: Pair) -> tuple[Array, Array]:
+    """Nodes (N, 3) of the scan's coarse field inside the field of view, in the scan's world, and their distances."""
+    nodes = np.argwhere(pair.scan.field.values < 0.5 * NO_SURFACE_MM)
+    world = np.linalg.inv(pair.scan.field.index_from_world)
+    return nodes @ world[:3, :3].T + world[:3, 3], pair.scan.field.values[tuple(nodes.T)]
+
+
+def _filled_percent(pair: Pair, matrix: Array) -> float:
+    nodes, implant = _grid(pair)
+    inside = pair.field.sample(nodes @ matrix[:3, :3].T + matrix[:3, 3]) < 0
+    return 100 * float(np.mean(implant[inside] < 0)) if inside.any() else 0.0
+
+
+def _volume(pair: Pair, nodes: Array, matrix: Array) -> float:
+    """Volume of the reference in the field of view, in nodes; those at the surface count in part."""
+    distance = pair.field.sample(nodes @ matrix[:3, :3].T + matrix[:3, 3])
+    return float(np.clip(0.5 - distance / min(pair.scan.field.spacing_mm), 0, 1).sum())
+
+
+def _slide(pair: Pair, matrix: Array, scale_mm: float) -> tuple[float, float]:
+    """Length in mm of the slide that cannot be told apart, and the range of the volume along it in percent."""
+    rotation, translation, centre = easiest_slide(pair, matrix)
+    nodes, _ = _grid(pair)
+    best, start = pair.score(matrix, scale_mm), _volume(pair, nodes, matrix)
+    longest, volumes = 0.0, [start]
+    for sign in (1, -1):
+        for length_mm in SLIDES_MM:
+            moved = motion(sign * length_mm * rotation, sign * length_mm * translation, centre) @ matrix
+            if pair.score(moved, scale_mm) > best + SLIDE_SCORE:
+                break
+            longest = max(longest, length_mm)
+            volumes.append(_volume(pair, nodes, moved))
+    return longest, 100 * float(np.ptp(volumes)) / max(start, 1e-9)
+
+
+def easiest_slide(pair: Pair, matrix: Array) -> tuple[Array, Array, Array]:
+    """Rotation vector, translation and centre of the motion that moves the reference most along itself.
+
+    The motion is scaled to 1 mm of mean displacement of the surface in the field of view (slippage
+    analysis: Gelfand & Guibas 2004, doi:10.1145/1057432.1057461).
+    """
+    seen = pair.seen_points(matrix, 4 * SCORE_POINTS) @ matrix[:3, :3].T + matrix[:3, 3]
+    _, normals = pair.field.sample_with_gradient(seen)
+    centre = seen.mean(axis=0)
+    arm = seen - centre
+    length = float(np.sqrt((arm**2).sum(axis=1).mean()))
+    columns = np.hstack([np.cross(arm, normals) / length, normals])
+    twist = np.linalg.eigh(columns.T @ columns)[1][:, 0]
+    rotation, translation = twist[:3] / length, twist[3:]
+    moved = np.cross(rotation, arm) + translation
+    scale = 1 / float(np.sqrt((moved**2).sum(axis=1).mean()))
+    return scale * rotation, scale * translation, centre

@@ -1,0 +1,154 @@
+"""Registration: where the reference screw lies in a scan, found without a manual start.
+
+Candidate axes (:mod:`.axis`) → rough poses along and about each of them (:mod:`.search`) → robust
+Gauss–Newton on the reference's distance field (:mod:`.align`), the best chosen by a two-way score
+(:mod:`.fit`). Everything is deterministic: the same input gives the same pose.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ImplantSegLib import progress
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.volumes import FieldOfView, Volume
+from ImplantSegQuantLib.align import refine
+from ImplantSegQuantLib.axis import Axis, candidates
+from ImplantSegQuantLib.fit import Pair, check, quality
+from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
+from ImplantSegQuantLib.reference import Reference
+from ImplantSegQuantLib.search import Placement, placements
+from ImplantSegQuantLib.surface import Scan, scan_of
+
+__all__ = ["Pose", "assess", "check_units", "load_pose", "register", "save_pose"]
+
+Array = np.ndarray[Any, Any]
+
+UNITS_RATIO = 100.0
+"""Reference and implant differ in size by more than this only when one is in other units."""
+
+KEPT_PLACEMENTS = 4
+"""Rough poses refined further, for each axis and way up."""
+
+KEPT_ROUGH = 24
+"""Rough poses refined on a few points."""
+
+KEPT_REFINED = 4
+"""Refined poses that compete by the score at the end."""
+
+ROUGH_POINTS, FINE_POINTS = 1500, 40_000
+"""Surface points of the rough and of the last refinement."""
+
+ROUGH_SCALES_MM = (0.3, 0.15, 0.08)
+FINE_SCALES_MM = (0.06, 0.04)
+"""Scales of the robust weights, stage after stage; the last is not below two nodes."""
+
+
+def register(
+    segmentation: Volume, reference: Reference, fov: FieldOfView | None = None, initial: Pose | None = None
+) -> Pose:
+    """Find the pose of the reference in a segmentation.
+
+    Parameters
+    ----------
+    segmentation : Volume
+        Labels; the implant is residual material and degradation layer (1 and 2) together.
+    reference : Reference
+        The implant before it degraded.
+    fov : FieldOfView, optional
+        Where the segmentation is valid; by default what its metadata says.
+    initial : Pose, optional
+        A manual start: then nothing is searched, only refined.
+
+    Returns
+    -------
+    Pose
+        Scan to reference, with the figures of :func:`ImplantSegQuantLib.fit.quality`.
+
+    Raises
+    ------
+    InputError
+        When there is no implant, the units differ, or no pose fits.
+    """
+    with progress.stage("register", 4) as advance:
+        scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
+        _check_size(scan, reference)
+        pair = Pair(scan, reference.field)
+        advance(note="searching")
+        rough = _searched(pair, segmentation) if initial is None else [np.asarray(initial.matrix, float)]
+        advance(note="refining")
+        matrix = _refined(pair, rough)
+        advance(note="checking")
+        figures = quality(pair, matrix)
+        advance()
+    check(figures, reference.source)
+    return Pose(matrix, figures)
+
+
+def assess(segmentation: Volume, reference: Reference, pose: Pose, fov: FieldOfView | None = None) -> dict[str, float]:
+    """Figures of :func:`ImplantSegQuantLib.fit.quality` for a pose that was not found here."""
+    scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
+    return quality(Pair(scan, reference.field), pose.matrix)
+
+
+def check_units(segmentation: Volume, reference: Reference) -> None:
+    """Refuse a reference in other units than the scan.
+
+    Raises
+    ------
+    InputError
+        Naming both sizes.
+    """
+    _check_size(scan_of(segmentation, FieldOfView.of(segmentation)), reference)
+
+
+def _check_size(scan: Scan, reference: Reference) -> None:
+    size_mm = float(np.linalg.norm(np.ptp(reference.bounds_mm, axis=0)))
+    ratio = size_mm / scan.size_mm
+    if 1 / UNITS_RATIO <= ratio <= UNITS_RATIO:
+        return
+    larger, smaller = ("reference", "scan") if ratio > 1 else ("scan", "reference")
+    raise InputError(
+        f"the reference {reference.source} is {size_mm:.4g} mm across, the implant in the scan {scan.size_mm:.4g} mm: "
+        f"one of them is not in mm",
+        f"the {larger} may be in µm, or the {smaller} in m: correct its voxel size or scale the mesh to mm",
+    )
+
+
+def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
+    """Rough poses from every axis, refined on a few points; the best by the two-way score first."""
+    grid_axes = np.asarray(segmentation.direction).T[::-1]
+    scan, target = pair.scan, _reference_axis(pair)
+    found: list[Placement] = []
+    for axis in candidates(scan.points_mm, scan.inside_mm, grid_axes):
+        found += placements(pair.field, scan.points_mm, axis, target, KEPT_PLACEMENTS)
+    found.sort(key=lambda placement: placement.cost)
+    points = scan.points_mm[:ROUGH_POINTS]
+    refined = [refine(pair.field, points, placement.matrix, ROUGH_SCALES_MM) for placement in found[:KEPT_ROUGH]]
+    refined.sort(key=lambda matrix: pair.score(matrix, ROUGH_SCALES_MM[-1]))
+    return refined[:KEPT_REFINED]
+
+
+def _refined(pair: Pair, rough: list[Array]) -> Array:
+    last_mm = max(FINE_SCALES_MM[-1], 2 * pair.scan.node_mm)
+    points = pair.scan.points_mm
+    close = [
+        refine(pair.field, points[: 4 * ROUGH_POINTS], matrix, (*ROUGH_SCALES_MM, FINE_SCALES_MM[0]))
+        for matrix in rough
+    ]
+    best = min(close, key=lambda matrix: pair.score(matrix, FINE_SCALES_MM[0]))
+    return refine(pair.field, points[:FINE_POINTS], best, (FINE_SCALES_MM[0], last_mm), steps=10)
+
+
+def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:
+    """Axis of the reference, and its lowest and highest position on it."""
+    points = pair.reference_points
+    values = pair.field.values
+    nodes = np.argwhere(values[::2, ::2, ::2] < 0) * 2.0
+    world = np.linalg.inv(pair.field.index_from_world)
+    inside = nodes @ world[:3, :3].T + world[:3, 3]
+    axis = next(iter(candidates(points, inside, np.eye(3)[::-1])))
+    along = (points - axis.point_mm) @ axis.direction
+    return axis, float(along.min()), float(along.max())
