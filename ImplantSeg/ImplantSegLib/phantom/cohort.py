@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,18 @@ BEAMLINE = {"epiphysis": "p07", "metaphysis": "p05", "diaphysis": "p05"}
 """Beamline of each site (the paper's table 1)."""
 
 PAPER = {
-    "paper-training": [("epiphysis", 4), ("epiphysis", 6), ("epiphysis", 12), ("epiphysis", 12)]
-    + [("metaphysis", 4), ("metaphysis", 6)],
+    "paper-training": [
+        *(("epiphysis", weeks) for weeks in (4, 6, 12, 12)),
+        *(("metaphysis", weeks) for weeks in (4, 6)),
+    ],
     "paper-test": [("epiphysis", 6), ("metaphysis", 12)],
     "paper-prediction": [("diaphysis", weeks) for weeks in (6, 12, 24) for _ in range(3)],
 }
 """Site and healing time in weeks of each sample (the paper's table 3)."""
 
 FIRST_SEED = {"paper-training": 100, "paper-test": 200, "paper-prediction": 300}
-DEVELOPMENT_SEEDS = range(1000, 1028)
-VALIDATION_SEEDS = range(2000, 2003)
+DEVELOPMENT_SEEDS = (*range(1000, 1028), *range(2000, 2003))
+"""Seeds of the development cohort; those from 2000 on validate."""
 TEST_SEEDS = range(9000, 9010)
 """Seeds of the test cohort: for reporting only, never for a choice."""
 
@@ -36,9 +37,9 @@ def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
     Parameters
     ----------
     name : str
-        ``development`` and ``validation`` (crops of 24 slices, every site, time and beamline), ``test`` (ten crops of
-        80 slices whose mean layer is at least 6 voxels, contact 5 to 60 %), or one of the paper's data sets at the
-        beamlines' whole field of view: ``paper-training``, ``paper-test``, ``paper-prediction``.
+        ``development`` (crops of 24 slices, every site, time and beamline), ``test`` (ten crops of 80 slices whose
+        mean layer is at least 6 voxels, contact 5 to 60 %), or one of the paper's data sets at the beamlines' whole
+        field of view: ``paper-training``, ``paper-test``, ``paper-prediction``.
     spacing_um : float, optional
         Voxel edge; default 10 µm.
 
@@ -59,7 +60,7 @@ def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
             )
             for n, (site, weeks) in enumerate(PAPER[name])
         }
-    seeds = {"development": DEVELOPMENT_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
+    seeds = {"development": DEVELOPMENT_SEEDS, "test": TEST_SEEDS}
     if name not in seeds:
         raise InputError(f"got cohort {name!r}", f"choose one of: {', '.join([*seeds, *PAPER])}")
     depth = 80 if name == "test" else 24
@@ -112,12 +113,8 @@ def make_cohort(name: str, outdir: str | Path, spacing_um: float | None = None) 
     reference = outdir / "reference.nrrd"
     if not reference.exists():
         write_reference(next(iter(members.values())).screw, reference)
-    return list(progress.track(_build_missing(members, outdir, build), name, len(members), "scan"))
-
-
-def _build_missing(members, outdir, build) -> Iterator[Path]:  # type: ignore[no-untyped-def]
-    for folder, job in members.items():
+    for folder, job in progress.track(members.items(), name, len(members), "scan"):
         # truth.json is written last: where it is, the phantom is whole
         if not (outdir / folder / "truth.json").exists():
             build(job, outdir / folder, reference=False)
-        yield outdir / folder
+    return [outdir / folder for folder in members]

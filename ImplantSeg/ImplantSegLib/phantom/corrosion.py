@@ -18,6 +18,8 @@ RELIEF_LENGTH = 0.45
 """Correlation length of the depth of corrosion, mm: several per turn of the thread."""
 RELIEF_SPREAD = 1.1
 """Log-scale amplitude of the depth: the deepest decile is about three times the median."""
+FADE = 0.3
+"""Distance from the original surface at which corrosion has half its strength, mm."""
 PIT_CELL = 0.7
 """One possible pit per cell of this edge, mm."""
 RELIEF_MAX = 8.0
@@ -62,10 +64,15 @@ def corrosion(seed: int, swelling: float, detachment: float, crack: float, damag
 
 
 @njit(cache=True)
-def relief(x: float, y: float, z: float, c: Corrosion) -> float:
-    """Depth of corrosion in units of its scale: log-normal and correlated, with pits; positive."""
+def relief(x: float, y: float, z: float, f: float, c: Corrosion) -> float:
+    """Depth of corrosion in units of its scale: log-normal and correlated, with pits; positive.
+
+    It fades with the distance ``f`` from the original surface, so that corrosion starts there and leaves no
+    islands inside the metal.
+    """
     a = RELIEF_LENGTH
-    return math.exp(RELIEF_SPREAD * rough(x / a, y / a, z / a, c.seed_relief)) + _pit(x, y, z, c.seed_pits)
+    waves = math.exp(RELIEF_SPREAD * rough(x / a, y / a, z / a, c.seed_relief))
+    return (waves + _pit(x, y, z, c.seed_pits)) / (1.0 + (f / FADE) ** 2)
 
 
 @njit(cache=True)

@@ -70,7 +70,7 @@ def material(x: float, y: float, z: float, e: Explant) -> tuple[int, float, floa
         return METAL, e.mu.metal, f
     if f > SWELLING_MAX + GAP_REACH:
         return _tissue(x, y, z, f, e)
-    depth = e.corrosion.depth_scale * relief(x, y, z, e.corrosion)
+    depth = e.corrosion.depth_scale * relief(x, y, z, f, e.corrosion)
     if f < -depth:
         return METAL, e.mu.metal, f
     top = swelling(x, y, z, depth, e.corrosion)
@@ -106,6 +106,7 @@ def is_implant(x: float, y: float, z: float, e: Explant) -> bool:
 @njit(cache=True)
 def contact_level(x: float, y: float, z: float, e: Explant) -> float:
     """Contact field of a point on the implant's outer side; -inf for fluid inside the layer (cracks touch no bone)."""
-    depth = e.corrosion.depth_scale * relief(x, y, z, e.corrosion)
-    outside = screw_distance(x, y, z, e.screw) >= swelling(x, y, z, depth, e.corrosion)
+    f = screw_distance(x, y, z, e.screw)
+    depth = e.corrosion.depth_scale * relief(x, y, z, f, e.corrosion)
+    outside = f >= swelling(x, y, z, depth, e.corrosion)
     return contact_field(x, y, z, e.bone) if outside else -math.inf

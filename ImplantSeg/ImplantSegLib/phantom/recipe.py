@@ -280,7 +280,8 @@ def _touch(explant: Explant, frame: sample.Frame, seed: int, percent: float) -> 
 def _loss_ratios(points: np.ndarray[Any, Any], e: Explant) -> np.ndarray[Any, Any]:
     ratios = np.empty(len(points))
     for n, (x, y, z) in enumerate(points):
-        ratios[n] = -screw_distance(x, y, z, e.screw) / relief(x, y, z, e.corrosion)
+        f = screw_distance(x, y, z, e.screw)
+        ratios[n] = -f / relief(x, y, z, f, e.corrosion)
     return ratios
 
 

@@ -157,7 +157,7 @@ def _sample_voxel(
         _count(label, f, own)
         votes[label] += 1
         mean += mu
-    return np.argmax(votes), mean / (fine**3 + 1)
+    return int(np.argmax(votes)), mean / (fine**3 + 1)
 
 
 @njit(cache=True, inline="always")
