@@ -84,7 +84,13 @@ class Bundle:
         return self.path.stem if self.path else self.network
 
     def load_state(self) -> dict[str, torch.Tensor]:
-        """Weights as they are stored, after their checksum was verified."""
+        """Weights as they are stored, after their checksum was verified.
+
+        Raises
+        ------
+        InputError
+            When the file is damaged or the weights are not those that the header was written for.
+        """
         from safetensors.torch import load_file
 
         path = self._file()
@@ -95,15 +101,24 @@ class Bundle:
         return state
 
     def load_network(self) -> torch.nn.Module:
-        """Network with its weights in float32, in evaluation mode, on the CPU."""
-        network = build(self.network, **self.options)
-        state = self.load_state()
+        """Network with its weights in float32, in evaluation mode, on the CPU.
+
+        Raises
+        ------
+        InputError
+            When the network is unknown, or the weights are damaged or do not fit it.
+        """
+        import torch
+
+        state = {key: value.float() if value.is_floating_point() else value for key, value in self.load_state().items()}
         try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            first = str(error).strip().splitlines()[-1].strip()
+            with torch.device("meta"):  # shapes only: random weights would cost time and change the generator's state
+                network = build(self.network, **self.options)
+            network.load_state_dict(state, assign=True)
+        except (RuntimeError, TypeError, ValueError) as error:
+            last = str(error).strip().splitlines()[-1].strip()
             raise InputError(
-                f"the weights in {self._file()} do not fit network {self.network!r} ({first})",
+                f"the weights in {self._file()} do not fit network {self.network!r} ({last})",
                 "use a model made by this version of ImplantSeg",
             ) from error
         return network.eval()
@@ -161,15 +176,17 @@ def load(path: str | Path) -> Bundle:
         text = (file.metadata() or {}).get(ENTRY)
     if text is None:
         raise InputError(f"{path} is a safetensors file but no ImplantSeg model", f"its header lacks {ENTRY!r}")
+    return dataclasses.replace(_parsed(text, path), path=path)
+
+
+def _parsed(text: str, path: Path) -> Bundle:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"the header of {path} is damaged", "copy or download the file again") from error
-    return dataclasses.replace(_bundle(content, path), path=path)
-
-
-def _bundle(content: dict[str, Any], path: Path) -> Bundle:
-    if content.get("format", 0) > FORMAT:
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise InputError(f"the header of {path} tells no format", "copy or download the file again")
+    if content["format"] > FORMAT:
         raise InputError(
             f"{path} has format {content['format']}, wanted at most {FORMAT}", "install a newer ImplantSeg"
         )
