@@ -40,7 +40,7 @@ def evaluate(argv: list[str]) -> None:
     from ImplantSegQuantLib.workflow import field_of_view
 
     prediction, truth = read(options.prediction), read(options.truth)
-    scores = overlap(prediction, truth, field_of_view(options.fov, prediction))
+    scores = overlap(prediction, truth, field_of_view(options.fov, prediction, truth))
     if options.out:
         made_with = provenance(prediction=options.prediction, truth=options.truth)
         text = json.dumps({**scores, "provenance": made_with}, indent=2, ensure_ascii=False)

@@ -78,4 +78,4 @@ def write_roi(region: Volume, path: str | Path) -> None:
     """Write a region of interest as a label volume of 0 and 1, ``roi.nrrd``."""
     from ImplantSegLib.volumes import write
 
-    write(region, path)
+    write(region, path, compress=True)

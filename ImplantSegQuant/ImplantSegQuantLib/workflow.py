@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,26 +77,22 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     from ImplantSegQuantLib.report import write_report, write_results
 
     checks.check_writable(job.out)
-    sample = _open_sample(job.segmentation, job.fov, job.spacing_um, "segmentation")
-    truth = None if job.truth is None else _open_sample(job.truth, job.fov, job.spacing_um, "truth")
-    image = None if job.image is None else read(job.image, job.spacing_um)
-    for role, other in {"truth": truth.segmentation if truth else None, "image": image}.items():
-        if other is not None:
-            compare.check_same_grid(sample.segmentation, other, "segmentation", role)
+    volumes = {role: read(path, job.spacing_um) for role, path in _volume_paths(job).items()}
+    segmentation = volumes["segmentation"]
+    checks.check_voxel_size(segmentation, "segmentation")
+    for role, other in volumes.items():
+        compare.check_same_grid(segmentation, other, "segmentation", role)
+    fov = field_of_view(job.fov, segmentation, volumes.get("truth"))
+    sample = Sample(segmentation, fov)
     given = None if job.pose is None else poses.load_pose(job.pose)
     found = survey(sample)
     reference = references.load(job.reference)
-    checks.check_units(found.implant, sample.segmentation.spacing_mm, reference.bounds_mm)
-
-    pose = given or _register(sample, reference)
+    pose = _pose(sample, reference, given)
     distance = registered(reference, pose, sample.segmentation)
     measured = measure(sample, found, distance, job.weeks, job.roi_mm)
     result = _result(job, measured.measurements, pose)
-    if truth is not None:
-        result |= _against_truth(job, measured, sample, truth, reference, given)
-    for warning in result["warnings"]:
-        _log.warning("%s", warning)
-
+    if "truth" in volumes:
+        result |= _against_truth(job, measured, sample, Sample(volumes["truth"], fov), reference, given)
     out = Path(job.out)
     write_results(out, result)
     poses.save_pose(pose, out / "pose.tfm")
@@ -110,25 +103,25 @@ def run(job: QuantifyJob) -> dict[str, Any]:
         result,
         sample.segmentation,
         measured.roi,
-        image,
+        volumes.get("image"),
         reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
     )
     return result
 
 
-def _open_sample(path: str, fov: str, spacing_um: tuple[float, float, float] | None, role: str) -> Sample:
-    from ImplantSegLib.volumes import read
-
-    volume = read(path, spacing_um)
-    checks.check_voxel_size(volume, role)
-    return Sample(volume, field_of_view(fov, volume))
+def _volume_paths(job: QuantifyJob) -> dict[str, str]:
+    """Files on the grid of the segmentation, by their role."""
+    paths = {"segmentation": job.segmentation, "truth": job.truth, "image": job.image}
+    return {role: path for role, path in paths.items() if path is not None}
 
 
-def field_of_view(text: str, volume: Volume) -> FieldOfView:
-    """Give the field of view that an option names; ``auto`` is what the volume's file says."""
+def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> FieldOfView:
+    """Give the field of view that an option names; ``auto`` is what the file of a volume says, or of the other one."""
     from ImplantSegLib.volumes import FieldOfView
 
-    return FieldOfView.of(volume) if text == "auto" else FieldOfView.parse(text)
+    if text != "auto":
+        return FieldOfView.parse(text)
+    return FieldOfView.of(other if other is not None and "fov" not in volume.metadata else volume)
 
 
 def find_pose(
@@ -141,19 +134,25 @@ def find_pose(
     InputError
         For input that cannot be registered.
     """
+    from ImplantSegLib.volumes import read
     from ImplantSegQuantLib import reference as references
 
-    sample = _open_sample(segmentation, fov, spacing_um, "segmentation")
-    found = survey(sample)
-    loaded = references.load(reference)
-    checks.check_units(found.implant, sample.segmentation.spacing_mm, loaded.bounds_mm)
-    return _register(sample, loaded)
+    volume = read(segmentation, spacing_um)
+    checks.check_voxel_size(volume, "segmentation")
+    sample = Sample(volume, field_of_view(fov, volume))
+    survey(sample)
+    return _pose(sample, references.load(reference), None)
 
 
-def _register(sample: Sample, reference: Reference) -> Pose:
-    from ImplantSegQuantLib.register import register
+def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
+    """Find the pose, or take the given one and tell how well it fits."""
+    from ImplantSegQuantLib.pose import Pose
+    from ImplantSegQuantLib.register import assess, check_units, register
 
-    return register(sample.segmentation, reference, fov=sample.fov)
+    if given is None:
+        return register(sample.segmentation, reference, sample.fov)
+    check_units(sample.segmentation, reference)
+    return Pose(given.matrix, assess(sample.segmentation, reference, given, sample.fov))
 
 
 def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def _against_truth(
 ) -> dict[str, Any]:
     """Measure the truth too, registered by itself unless a pose was given, and compare."""
     found: Survey = survey(truth, "truth")
-    pose = given or _register(truth, reference)
+    pose = _pose(truth, reference, given)
     wanted = measure(truth, found, registered(reference, pose, truth.segmentation), job.weeks, job.roi_mm)
     errors, notes = compare.relative_errors_percent(measured.measurements, wanted.measurements)
     scores = compare.overlap(sample.segmentation, truth.segmentation, sample.fov)
