@@ -1,0 +1,168 @@
+"""The verb ``segment``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ImplantSegLib import arguments
+from ImplantSegLib.inference.job import SegmentJob
+
+if TYPE_CHECKING:
+    from ImplantSegLib.inference.predict import Run
+
+
+def segment(argv: list[str]) -> None:
+    """Run ``implantseg segment``."""
+    options = arguments.parse(_parser(), argv)
+    from ImplantSegLib.inference import predict
+
+    chosen = {key: value for key, value in vars(options).items() if key in SegmentJob.__dataclass_fields__}
+    job = SegmentJob(**chosen)
+    if options.dry_run:
+        print(estimate(predict.prepare(job, *predict.open_inputs(job))))
+        return
+    finished = predict.segment(job, options.resume)
+    logging.getLogger(__name__).info("found: %s", finished.found)
+    print(job.output)
+
+
+def estimate(run: Run) -> str:
+    """Tell what a run would do, need and take; the network is timed on one window."""
+    shape, windows = run.scan.shape, run.plan.windows.of(run.scan.shape[1:])
+    seconds = _seconds_per_slice(run) * shape[0] * run.job.axes
+    return "\n".join(
+        [
+            f"scan        {run.job.input}: {run.scan.describe_grid()}",
+            f"view        {run.scan.metadata['fov']}",
+            f"model       {run.bundle.name} ({run.bundle.network})",
+            f"runs on     {run.predictor.device} in {run.precision}",
+            f"windows     {len(windows)} of {windows[0][0].stop} × {windows[0][1].stop} pixels a slice, "
+            f"{run.plan.batch} slices at once",
+            f"slabs       {sum(1 for _ in run.plan.slabs(shape))} of {run.plan.depth} slices",
+            f"memory      at most {run.plan.memory_bytes / 2**30:.2f} GiB",
+            f"disk        at most {run.disk_bytes / 2**30:.2f} GiB while it runs",
+            f"time        about {_clock(seconds)}",
+            f"writes      {run.job.output}",
+        ]
+    )
+
+
+def _seconds_per_slice(run: Run) -> float:
+    import torch
+
+    images = torch.zeros(run.plan.batch, *run.scan.shape[1:])
+    run.predictor.slices(images[:1])  # the first pass prepares the kernels
+    start = time.perf_counter()
+    run.predictor.slices(images)
+    return (time.perf_counter() - start) / run.plan.batch
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = arguments.parser(
+        "segment",
+        "Segment a scan with a model into background, residual material, degradation layer and bone, slab by slab and "
+        "in bounded memory. A raw scan is scaled to [0, 1] as the model wants it. OUT.job.toml tells how the labels "
+        "were made.",
+        """
+        implantseg segment scan.nrrd labels.seg.nrrd
+        implantseg segment slices/ labels.ome.zarr --spacing-um 2.76 --probabilities p.ome.zarr --max-memory 8GiB
+        implantseg segment scan.nrrd labels.seg.nrrd --model my_model.safetensors --mirror --axes 3
+        implantseg segment scan.nrrd labels.seg.nrrd --dry-run
+        """,
+    )
+    parser.add_argument("input", type=Path, metavar="IN", help="the scan: a file or a folder of TIFF slices")
+    parser.add_argument(
+        "output", type=Path, metavar="OUT", help="labels: .seg.nrrd (for 3D Slicer), .nrrd, .tif, .ome.zarr, ..."
+    )
+    _add_model(parser)
+    _add_result(parser)
+    run = parser.add_argument_group("the run")
+    run.add_argument(
+        "--max-memory",
+        type=arguments.byte_count,
+        metavar="SIZE",
+        help="memory that the run may use, such as 8GiB (default: half of what is free)",
+    )
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted run of the same job")
+    run.add_argument("--dry-run", action="store_true", help="tell tiles, memory, disk and time, and do nothing")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the model")
+    default = SegmentJob
+    group.add_argument(
+        "--model",
+        default=default.model,
+        metavar="NAME_OR_FILE",
+        help=f"a model that `implantseg models list` shows, or a file (default: {default.model})",
+    )
+    group.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where it runs (default: auto)"
+    )
+    group.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bf16"),
+        default="auto",
+        help="numbers of the network; auto is bf16 where the hardware computes with it (default: auto)",
+    )
+    group.add_argument(
+        "--axes",
+        type=int,
+        choices=(1, 3),
+        default=default.axes,
+        help="slice along z, or along z, y and x and average, which takes three times as long (default: 1)",
+    )
+    group.add_argument("--mirror", action="store_true", help="average over mirrored slices, four times as long")
+    group.add_argument(
+        "--tile",
+        type=int,
+        default=default.tile,
+        metavar="PIXELS",
+        help=f"longest side of a window; smaller slices are computed in one pass (default: {default.tile})",
+    )
+    group.add_argument(
+        "--overlap",
+        type=int,
+        default=default.overlap,
+        metavar="PIXELS",
+        help=f"what neighbouring windows share at least (default: {default.overlap})",
+    )
+
+
+def _add_result(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("scan and result")
+    default = SegmentJob
+    group.add_argument(
+        "--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help="voxel size in µm, instead of the file's"
+    )
+    group.add_argument(
+        "--fov",
+        default=default.fov,
+        help="field of view, outside of which all is background: auto (as the file says, else a circle found in the "
+        "grey values), box, circle:CY,CX,R in voxels, or a mask (default: auto)",
+    )
+    group.add_argument(
+        "--no-postprocess", dest="postprocess", action="store_false", help="keep islands of implant, however small"
+    )
+    group.add_argument(
+        "--island-mm3",
+        type=float,
+        default=default.island_mm3,
+        metavar="VOLUME",
+        help=f"smaller pieces of implant become bone or background (default: {default.island_mm3:g})",
+    )
+    group.add_argument("--keep-largest", action="store_true", help="keep the largest piece of implant only")
+    group.add_argument(
+        "--probabilities", type=Path, metavar="P", help="also write class probabilities: OME-Zarr, uint8, value/255"
+    )

@@ -1,0 +1,94 @@
+"""The job of ``segment``: everything that decides about its labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ImplantSegLib import __version__
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import explained_os_errors
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bf16"]
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """A run of ``segment``, written beside its result as ``OUT.job.toml``."""
+
+    input: Path
+    """Scan to segment."""
+    output: Path
+    """Labels to write; the suffix chooses the format."""
+    model: str = "compact_unet"
+    """Name of a model, or a model file."""
+    device: Device = "auto"
+    """Where the network runs; ``auto`` takes a GPU when there is one."""
+    precision: Precision = "auto"
+    """Numbers of the network; ``auto`` takes bf16 where the processor computes with it."""
+    axes: Literal[1, 3] = 1
+    """Slicing axes: 1 (z), or 3 (z, y and x), whose probabilities are averaged."""
+    mirror: bool = False
+    """Whether the probabilities of the four mirrored slices are averaged."""
+    tile: int = 1024
+    """Longest side of a window in pixels; a slice that fits is computed in one pass."""
+    overlap: int = 128
+    """Pixels that neighbouring windows share at least."""
+    fov: str = "auto"
+    """Field of view; what lies outside becomes background."""
+    spacing_um: tuple[float, float, float] | None = None
+    """Voxel size (z, y, x) in µm, instead of the file's."""
+    postprocess: bool = True
+    """Whether islands of implant are taken away."""
+    island_mm3: float = 0.001
+    """Volume below which a separate piece of implant is an island."""
+    keep_largest: bool = False
+    """Whether every piece of implant but the largest is an island."""
+    probabilities: Path | None = None
+    """OME-Zarr to write with the probabilities, uint8, (class, z, y, x), value/255."""
+    max_memory: int | None = None
+    """Bytes that the run may use; half of what is free when left out."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """What the run decided and found: device, precision, tiles, grey range, field of view."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Versions, and the hashes of scan and model."""
+
+    def __post_init__(self) -> None:
+        if self.tile < 32 or not 0 <= self.overlap <= self.tile // 2:
+            raise InputError(
+                f"got tiles of {self.tile} with an overlap of {self.overlap} pixels, wanted tiles of at least 32 and "
+                "an overlap of at most half a tile",
+                "choose other tiles",
+            )
+        if self.island_mm3 < 0:
+            raise InputError(f"got islands of {self.island_mm3} mm³, wanted a volume of at least 0", "correct it")
+
+    def key(self, model_sha256: str) -> str:
+        """Hash of all that decides about the raw labels: two runs with one key give the same.
+
+        Parameters
+        ----------
+        model_sha256 : str
+            Hash of the weights.
+        """
+        kept = ("device", "precision", "axes", "mirror", "tile", "overlap", "fov", "spacing_um")
+        content = {name: value for name, value in asdict(self).items() if name in kept}
+        content |= {"model": model_sha256, "version": __version__, "scan": _identity(self.input)}
+        content["probabilities"] = self.probabilities is not None
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def job_path(output: Path) -> Path:
+    """Where the job of a result is written: its name and ``.job.toml``."""
+    return output.with_name(output.name + ".job.toml")
+
+
+def _identity(path: Path) -> list[Any]:
+    """Names, sizes and times of a scan's files: hashing hundreds of GB at every start would take too long."""
+    with explained_os_errors(path, "read"):
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        return [str(path.resolve()), *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)]
