@@ -147,7 +147,7 @@ def _dtype(path: Path, header: Header) -> np.dtype[Any]:
     from nrrd.reader import _TYPEMAP_NRRD2NUMPY as NAMES
 
     name = header.fields["type"]
-    if name not in NAMES:
+    if NAMES.get(name) not in TYPES:
         raise InputError(f"{path} has voxels of type {name!r}, wanted {', '.join(TYPES.values())}", "convert it")
     return np.dtype(NAMES[name]).newbyteorder(">" if header.fields.get("endian") == "big" else "<")
 

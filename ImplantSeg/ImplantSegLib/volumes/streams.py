@@ -7,7 +7,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,14 +60,14 @@ class DeflatedVoxels(RawVoxels):
 
     def _unpack(self) -> IO[bytes]:
         wanted = self._offset + self.nbytes
-        unpacked = tempfile.TemporaryFile(prefix="implantseg-")  # noqa: SIM115 -- lives as long as this object
         where = Path(tempfile.gettempdir())
-        with explained_os_errors(
-            where, f"unpack {self.path.name} ({wanted / 2**20:.0f} MiB; TMPDIR names the folder) to"
-        ):
+        deed = f"unpack {self.path.name} ({wanted / 2**20:.0f} MiB; TMPDIR names the folder) to"
+        with explained_os_errors(where, deed), ExitStack() as opened:
+            unpacked: IO[bytes] = opened.enter_context(tempfile.TemporaryFile(prefix="implantseg-"))
             done = _copy(inflate(self.path, self._start), unpacked, wanted)
-        if done < wanted:
-            raise truncated(self.path, done, wanted)
+            if done < wanted:
+                raise truncated(self.path, done, wanted)
+            opened.pop_all()
         weakref.finalize(self, unpacked.close)
         return unpacked
 
