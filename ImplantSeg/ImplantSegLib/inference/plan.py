@@ -75,31 +75,48 @@ def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, axes: int
     """
     budget = free_bytes() // 2 if budget is None else budget
     halo = HALO if axes > 1 else 0
-    shape, itemsize = scan.shape, scan.dtype.itemsize
-    least = min(1 + 2 * halo, shape[0])
-    while True:
-        sides = sorted((min(size, tile) for size in shape), reverse=True)[:2] if axes > 1 else _sides(shape, tile)
-        window = sides[0] * sides[1] * pixel_bytes
-        plane = max(shape[0] * max(shape[1:]), shape[1] * shape[2]) if axes > 1 else shape[1] * shape[2]
-        blend = plane * (CLASSES + 2) * 4
-        per_slice = shape[1] * shape[2] * (2 * itemsize + 4 + CLASSES * 4 * (2 if axes > 1 else 1) + 2)
-        need = _BASE_BYTES + window + blend + least * per_slice
-        if need <= budget:
-            break
+    needs = _needs(scan, axes)
+    least = min(1 + 2 * halo, scan.shape[0])
+    while (need := _BASE_BYTES + needs.batch(tile, pixel_bytes) + least * needs.slice_bytes) > budget:
         if tile // 2 < _SMALLEST_TILE:
             raise MemoryLimitError(
-                f"segmenting {shape} needs at least {need / 2**30:.2f} GiB, allowed are {budget / 2**30:.2f} GiB",
+                f"segmenting {scan.shape} needs at least {need / 2**30:.2f} GiB, "
+                f"allowed are {budget / 2**30:.2f} GiB",
                 "pass a larger --max-memory, close programs, or bin the scan first",
             )
         tile, overlap = tile // 2, overlap // 2
-    rest = budget - _BASE_BYTES
-    batch = max(1, min(_BATCH, _BATCH_PIXELS // (sides[0] * sides[1]), (rest - least * per_slice) // (window + blend)))
-    depth = min((rest - batch * (window + blend)) // per_slice - 2 * halo, _DEPTH[axes], shape[0])
-    depth = max(int(depth), 1)
-    batch = min(batch, depth + 2 * halo)
-    depth = depth // batch * batch if not halo and depth > batch else depth
-    used = _BASE_BYTES + batch * (window + blend) + min(depth + 2 * halo, shape[0]) * per_slice
-    return Plan(tile, overlap, int(batch), depth, halo, int(used))
+    rest, one = budget - _BASE_BYTES, needs.batch(tile, pixel_bytes)
+    batch = min(_BATCH, _BATCH_PIXELS // needs.window(tile), (rest - least * needs.slice_bytes) // one)
+    batch = max(1, min(batch, scan.shape[0]))
+    depth = min((rest - batch * one) // needs.slice_bytes - 2 * halo, _DEPTH[axes], scan.shape[0])
+    depth = max(depth // batch * batch if not halo else depth, 1)
+    used = _BASE_BYTES + batch * one + min(depth + 2 * halo, scan.shape[0]) * needs.slice_bytes
+    return Plan(tile, overlap, batch, depth, halo, used)
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Sizes that decide about memory: the two longest sides of a slice, and the bytes of a slab's slice."""
+
+    sides: tuple[int, int]
+    slice_bytes: int
+
+    def window(self, tile: int) -> int:
+        """Pixels of a window."""
+        return min(self.sides[0], tile) * min(self.sides[1], tile)
+
+    def batch(self, tile: int, pixel_bytes: int) -> int:
+        """Bytes for one slice of a batch: the network on a window, probabilities and weights of the whole slice."""
+        return self.window(tile) * pixel_bytes + self.sides[0] * self.sides[1] * (CLASSES + 2) * 4
+
+
+def _needs(scan: Volume, axes: int) -> _Needs:
+    depth, height, width = scan.shape
+    sides = sorted((height, width, min(depth, _DEPTH[3] + 2 * HALO) if axes > 1 else 0))[1:]
+    results = 2 if axes > 1 else 1  # the sum over the axes, and one axis
+    return _Needs(
+        (sides[0], sides[1]), height * width * (2 * scan.dtype.itemsize + 4 + 4 * CLASSES * results + 2)
+    )
 
 
 def free_bytes() -> int:
@@ -123,7 +140,3 @@ def gpu_tile(device: torch.device, tile: int, pixel_bytes: int) -> int:
         while tile * tile * pixel_bytes > 0.8 * free and tile // 2 >= _SMALLEST_TILE:
             tile //= 2
     return tile
-
-
-def _sides(shape: tuple[int, int, int], tile: int) -> list[int]:
-    return [min(size, tile) for size in shape[1:]]
