@@ -144,7 +144,7 @@ def save(path: str | Path, bundle: Bundle, state: Mapping[str, torch.Tensor], st
         Type of the stored floating-point tensors; the short ones halve the file.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     kept = {
         key: (value.to(getattr(torch, storage)) if value.is_floating_point() else value).cpu().contiguous().clone()
@@ -153,8 +153,8 @@ def save(path: str | Path, bundle: Bundle, state: Mapping[str, torch.Tensor], st
     content = {key: value for key, value in dataclasses.asdict(bundle).items() if key != "path"}
     content["weights_sha256"] = checksum(kept)
     with atomic_path(path) as temporary:
-        temporary.touch()  # with the rights that other files get; safetensors would let only the owner read
-        save_file(kept, temporary, metadata={ENTRY: json.dumps(content, sort_keys=True)})
+        # not save_file, whose files only their owner may read
+        temporary.write_bytes(serialised(kept, {ENTRY: json.dumps(content, sort_keys=True)}))
 
 
 def load(path: str | Path) -> Bundle:
