@@ -26,7 +26,7 @@ PINS := pyproject.toml constraints.txt
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed  ## phantom, segmentation, measurements and report, in the folder demo/
+demo: .venv/installed  ## phantom, segmentation, measurements and report, in the folder demo/ and work/
 	@$(BIN)/implantseg demo demo
 
 test: check unit unit312  ## lint, types, import contracts and all tests
@@ -53,10 +53,10 @@ bench: .venv/installed-dev  ## time and peak memory against the naive way, as ra
 	@for script in Testing/bench/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 docs-figures: .venv/installed-dev  ## make the figures of docs/ again
-	@for script in docs/figures/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python Testing/bench/difficulty.py work/difficulty docs/images
 
-clean:  ## delete environments, caches, build folders and demo/
-	rm -rf .venv .venv312 build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## delete environments, caches, build folders and demo/ and work/
+	rm -rf .venv .venv312 build dist demo work *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
