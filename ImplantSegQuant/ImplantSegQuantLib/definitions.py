@@ -112,9 +112,31 @@ DEFINITIONS: dict[str, Definition] = {
 
 QUALITY: dict[str, str] = {
     "IoU": "|P ∩ T| / |P ∪ T| · 100 % per class, P predicted and T true voxels of the class, in the field of view",
-    "mIoU": "mean of the IoU of the classes that occur in the prediction or in the truth",
+    "Mean IoU": "mean of the IoU of the classes that occur in the prediction or in the truth",
+    "Dice": "2 |P ∩ T| / (|P| + |T|) · 100 %",
+    "Surface Dice": "share of both surfaces of a class that lies within one voxel of the other surface, in %",
     "Relative error": "(value − truth) / truth · 100 %, signed; undefined where the truth is 0",
 }
+
+SCORES: dict[str, str] = {
+    "iou_percent": "IoU (%)",
+    "dice_percent": "Dice (%)",
+    "surface_dice_percent": "Surface Dice (%)",
+}
+"""Scores per class, as the columns of a table."""
+
+REGISTRATION: dict[str, str] = {
+    "pose": "Pose of the reference",
+    "surface_distance_mean_um": "Distance of sound flanks from the reference, mean (µm)",
+    "surface_distance_95_um": "Distance of sound flanks from the reference, 95th percentile (µm)",
+    "sound_percent": "Share of the implant's surface that is sound (%)",
+    "outside_percent": "Share of the implant clearly outside the reference (%)",
+    "filled_percent": "Share of the reference in the field of view that is implant (%)",
+    "score": "Two-way surface score (0 is best, 1 is worst)",
+    "slide_um": "Slide along the reference that the fit cannot tell (µm)",
+    "slide_volume_percent": "Change of the initial volume over that slide (%)",
+}
+"""What the figures of a fit are called."""
 
 UNITS: dict[str, str] = {"mm^2": "mm²", "mm^3": "mm³", "um": "µm"}
 """Units as people read them."""

@@ -30,7 +30,7 @@ OUTLINES: dict[str, tuple[str, LineStyle, str]] = {
 }
 """Colour, line style and name of each outline: light on a dark halo, told apart by line style too."""
 
-_SHADE = 0.35  # brightness of a class where the grey value is lowest
+_SHADE = 0.55  # brightness of a class where the grey value is lowest
 _DPI = 170
 _FONT: Any = {"font.size": 9, "font.family": "DejaVu Sans", "axes.linewidth": 0.6}
 _MARGIN_IN = 0.62  # for ticks, axis titles and the gap between panels

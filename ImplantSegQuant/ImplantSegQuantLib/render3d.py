@@ -33,7 +33,7 @@ PACKAGES = ("libegl1", "libgl1-mesa-dri")
 SIZE_PIXELS = 1100
 _log = logging.getLogger(__name__)
 
-_TIMEOUT_S = 180
+_TIMEOUT_S = 300
 _NOTHING_TO_SEE = 4  # exit status of the child
 _VIEW = np.asarray((-0.35, 0.9, -0.45))  # direction of sight in (x, y, z): from the front, a little from above
 _METAL, _LAYER, _BONE = Label.RESIDUAL_MATERIAL, Label.DEGRADATION_LAYER, Label.BONE

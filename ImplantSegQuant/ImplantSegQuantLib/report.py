@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,6 +151,7 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, str]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=_strictly())
     source = resources.files("ImplantSegQuantLib").joinpath("data/report.html").read_text(encoding="utf-8")
     groups = tables.measurement_groups(result)
+    scores, classes = tables.scores(result)
     every_row = [row for group in groups for row in group["rows"]]
     return environment.from_string(source).render(
         title=_sample(result),
@@ -160,14 +161,15 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, str]
         groups=groups,
         has_truth=bool(result.get("truth")),
         has_interval=any(row["interval"] != tables.ABSENT for row in every_row),
-        overlap=tables.overlap_rows(result),
+        scores=scores,
+        classes=classes,
         mean_iou=result.get("mean_iou_percent"),
-        registration=list(tables.flat(result.get("registration") or {})),
+        registration=tables.registration_rows(result),
+        has_truth_registration=bool(result.get("truth_registration")),
         definitions=[(DEFINITIONS[name], name) for name in DEFINITIONS if name in result["measurements"]],
         quality=QUALITY if result.get("iou_percent") or result.get("truth") else {},
         job=list(tables.flat(result.get("job") or {})),
         provenance=list(tables.flat(result.get("provenance") or {})),
-        humanised=tables.humanised,
         version=__version__,
         **{"pictures": "", "pictures_missing": "", "pictures_remedy": "", **shown},
     )
@@ -184,7 +186,7 @@ def _sample(result: Mapping[str, Any]) -> str:
     job = result.get("job") or {}
     if job.get("sample"):
         return str(job["sample"])
-    path = PurePath(str(job.get("segmentation") or "sample"))
+    path = Path(str(job.get("segmentation") or "sample")).absolute()
     name = path.name.removesuffix(".gz").removesuffix(".nrrd").removesuffix(".seg")
     return f"{path.parent.name} / {name}" if path.parent.name else name
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ImplantSegLib.labels import COLOURS, NAMES, TITLES
-from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, UNITS
-from ImplantSegQuantLib.results import number, rows
+from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, REGISTRATION, SCORES, UNITS
+from ImplantSegQuantLib.results import rows
 
 UNDEFINED = "undefined"
 ABSENT = "–"
@@ -34,7 +34,9 @@ def figure(value: float | None, digits: int = 4) -> str:
 
 def percent_error(value: float | None) -> str:
     """Write a relative error in % with its sign."""
-    return ABSENT if value is None else f"{value:+.2f}".replace("-", "−")
+    if value is None:
+        return ABSENT
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
 
 
 def unit(text: str) -> str:
@@ -86,19 +88,32 @@ def _card(title: str, value: float | None, unit_key: str, note: str) -> dict[str
     return {"title": title, "value": figure(value, 3), "unit": unit(unit_key), "note": note}
 
 
-def overlap_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """IoU per class with the colour of the class; empty when there is no truth."""
-    iou = result.get("iou_percent") or {}
-    return [
+def scores(result: Mapping[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Headings, and one row per class with its colour and scores; empty when there is no truth."""
+    columns = [key for key in SCORES if result.get(key)]
+    classes = [
         {
             "title": TITLES[label],
             "colour": "#" + "".join(f"{round(255 * part):02x}" for part in COLOURS[label]),
-            "value": "absent from both" if iou[name] is None else f"{iou[name]:.2f}",
-            "width": iou[name] or 0,
+            "values": [_score(result[key].get(name)) for key in columns],
+            "width": result["iou_percent"][name] or 0,
         }
         for label, name in NAMES.items()
-        if name in iou
+        if name in (result.get("iou_percent") or {})
     ]
+    return [SCORES[key] for key in columns], classes
+
+
+def _score(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.2f}"
+
+
+def registration_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, figure on the segmentation and figure on the truth, for whatever the fits say of themselves."""
+    own = dict(flat(result.get("registration") or {}, digits=4))
+    true = dict(flat(result.get("truth_registration") or {}, digits=4))
+    names = [*own, *(name for name in true if name not in own)]
+    return [(REGISTRATION.get(name) or humanised(name), own.get(name, ABSENT), true.get(name, "")) for name in names]
 
 
 def humanised(key: str) -> str:
@@ -111,22 +126,22 @@ def humanised(key: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Mapping[str, Any], prefix: str = "", digits: int = 6) -> Iterator[tuple[str, str]]:
     """Yield the leaves of nested mappings as ``(path, text)``, for tables of what a result was made with."""
     for key, item in value.items():
         path = f"{prefix}{key}"
         if isinstance(item, Mapping):
-            yield from flat(item, f"{path}.")
+            yield from flat(item, f"{path}.", digits)
         else:
-            yield path, _text(item)
+            yield path, _text(item, digits)
 
 
-def _text(item: Any) -> str:
+def _text(item: Any, digits: int) -> str:
     if isinstance(item, bool) or item is None:
         return {True: "yes", False: "no", None: ABSENT}[item]
     if isinstance(item, float):
-        return f"{item:.6g}".replace("-", "−")
+        return f"{item:.{digits}g}".replace("-", "−")
     if isinstance(item, (list, tuple)):
         lines = any(isinstance(part, (list, tuple)) for part in item)
-        return ("\n" if lines else ", ").join(_text(part) for part in item)
-    return str(number(item))
+        return ("\n" if lines else ", ").join(_text(part, digits) for part in item)
+    return str(item)

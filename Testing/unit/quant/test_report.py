@@ -92,7 +92,7 @@ def test_a_report_with_everything(tmp_path, sample):
     found = page(path)
     for words in (
         "S01 / segmentation", "2024-05-06", "12 weeks", "20 × 10 × 10 (z, y, x) µm", "0.4321", "0.4000 to 0.5000",
-        "+8.03", "undefined", "mm³", "absent from both", "96.33", "Surface error (µm)", "4.2", "slides along",
+        "+8.03", "undefined", "mm³", "absent", "96.33", "Surface error (µm)", "4.2", "slides along",
         "inputs.segmentation.sha256", "c0ffee", "voxel faces, as published",
     ):  # fmt: skip
         assert words in found.text, words
@@ -109,7 +109,7 @@ def test_a_report_stands_alone(tmp_path, sample):
 
 def test_what_is_not_known_is_not_shown(tmp_path, sample):
     found = page(report.write_report(tmp_path, result(), *sample))
-    for words in ("Truth", "Relative error", "IoU", "Registration", "Before using", "registered reference, region"):
+    for words in ("Truth", "Relative error", "IoU", "Registration", "Before using"):
         assert words not in found.text, words
     assert "registered reference" not in found.images[1]["alt"]
 

@@ -23,7 +23,8 @@ def test_numbers_have_four_significant_digits(value, text):
 
 
 def test_relative_errors_are_signed():
-    assert [tables.percent_error(value) for value in (1.234, -0.5, None)] == ["+1.23", "−0.50", "–"]
+    shown = [tables.percent_error(value) for value in (1.234, -0.5, -0.004, None)]
+    assert shown == ["+1.23", "−0.50", "0.00", "–"]
 
 
 def test_measurements_stand_in_the_order_of_the_definitions_and_unknown_ones_last():
@@ -50,10 +51,23 @@ def test_every_measurement_of_the_plan_is_defined():
 
 
 def test_a_class_that_is_nowhere_has_no_bar():
-    absent, bone = tables.overlap_rows({"iou_percent": {"bone": 90.0, "degradation_layer": None}})
-    assert (absent["value"], absent["width"]) == ("absent from both", 0)
-    assert (bone["value"], bone["width"]) == ("90.00", 90.0)
-    assert tables.overlap_rows({}) == []
+    iou, dice = {"bone": 90.0, "degradation_layer": None}, {"bone": 94.5, "degradation_layer": None}
+    headings, (absent, bone) = tables.scores({"iou_percent": iou, "dice_percent": dice})
+    assert headings == ["IoU (%)", "Dice (%)"]
+    assert (absent["values"], absent["width"]) == (["absent", "absent"], 0)
+    assert (bone["values"], bone["width"]) == (["90.00", "94.50"], 90.0)
+    assert tables.scores({}) == ([], [])
+
+
+def test_registrations_of_segmentation_and_truth_stand_side_by_side():
+    rows = tables.registration_rows(
+        {"registration": {"pose": "given", "score": 0.0123456}, "truth_registration": {"score": 0.5, "new_um": 1.0}}
+    )
+    assert rows == [
+        ("Pose of the reference", "given", ""),
+        ("Two-way surface score (0 is best, 1 is worst)", "0.01235", "0.5"),
+        ("New (µm)", "–", "1"),
+    ]
 
 
 def test_nested_mappings_are_flattened_to_text():
