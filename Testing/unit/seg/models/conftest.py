@@ -5,8 +5,9 @@ import pytest
 from ImplantSegLib.models import Bundle, build, registry, save
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
+@pytest.fixture
+def one_thread():
+    """One thread of arithmetic."""
     import torch
 
     threads = torch.get_num_threads()
@@ -16,7 +17,7 @@ def _one_thread():
 
 
 @pytest.fixture
-def network():
+def network(one_thread):
     """A tiny U-Net whose batch statistics are not the initial ones."""
     import torch
 

@@ -11,6 +11,8 @@ from ImplantSegLib import models
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.models.bundle import ENTRY, FORMAT
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def rewritten(path, change):
     """Change the JSON entry of a model file and nothing else."""

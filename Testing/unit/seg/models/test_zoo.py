@@ -7,6 +7,8 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import NAMES
 from ImplantSegLib.models import ZOO, Bundle, build, load, save
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {"unet": {"width": 2}, "scaled_unet": {"width": 2}}
 """Options that make a network small enough for a test."""
 
