@@ -80,8 +80,7 @@ def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, axes: int
     while (need := _BASE_BYTES + needs.batch(tile, pixel_bytes) + least * needs.slice_bytes) > budget:
         if tile // 2 < _SMALLEST_TILE:
             raise MemoryLimitError(
-                f"segmenting {scan.shape} needs at least {need / 2**30:.2f} GiB, "
-                f"allowed are {budget / 2**30:.2f} GiB",
+                f"segmenting {scan.shape} needs at least {need / 2**30:.2f} GiB, allowed are {budget / 2**30:.2f} GiB",
                 "pass a larger --max-memory, close programs, or bin the scan first",
             )
         tile, overlap = tile // 2, overlap // 2
@@ -114,9 +113,7 @@ def _needs(scan: Volume, axes: int) -> _Needs:
     depth, height, width = scan.shape
     sides = sorted((height, width, min(depth, _DEPTH[3] + 2 * HALO) if axes > 1 else 0))[1:]
     results = 2 if axes > 1 else 1  # the sum over the axes, and one axis
-    return _Needs(
-        (sides[0], sides[1]), height * width * (2 * scan.dtype.itemsize + 4 + 4 * CLASSES * results + 2)
-    )
+    return _Needs((sides[0], sides[1]), height * width * (2 * scan.dtype.itemsize + 4 + 4 * CLASSES * results + 2))
 
 
 def free_bytes() -> int:

@@ -1,11 +1,10 @@
 """Networks that need no training, as bundles: what they do can be told in a sentence."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from ImplantSegLib.models import ZOO, Bundle, ModelSpec, save
 from ImplantSegLib.volumes import Volume, write
@@ -14,39 +13,46 @@ GREYS = (0.0, 1.0, 0.7, 0.4)
 """Grey value of background, residual material, degradation layer and bone in the scans of these tests."""
 
 
-class Nearest(nn.Module):
-    """Gives each voxel the class whose grey value is nearest, looking at nothing but the voxel."""
+@functools.cache
+def network_classes():
+    """Define the networks, late: these tests must be collected where torch is absent too."""
+    import torch
+    from torch import nn
 
-    smallest_input = 8
+    class Nearest(nn.Module):
+        """Gives each voxel the class whose grey value is nearest, looking at nothing but the voxel."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.greys = nn.Parameter(torch.tensor(GREYS).reshape(1, 4, 1, 1), requires_grad=False)
+        smallest_input = 8
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        assert x.shape[-1] % 8 == 0
-        assert x.shape[-2] % 8 == 0
-        return -300 * (x - self.greys) ** 2
+        def __init__(self) -> None:
+            super().__init__()
+            self.greys = nn.Parameter(torch.tensor(GREYS).reshape(1, 4, 1, 1), requires_grad=False)
 
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.shape[-1] % 8 == 0
+            assert x.shape[-2] % 8 == 0
+            return -300 * (x - self.greys) ** 2
 
-class Blurred(nn.Module):
-    """The same after a 5 × 5 convolution that is not symmetric: it needs surroundings and has a direction."""
+    class Blurred(nn.Module):
+        """The same after a 5 × 5 convolution that is not symmetric: it needs surroundings and has a direction."""
 
-    smallest_input = 4
+        smallest_input = 4
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.blur = nn.Sequential(nn.Conv2d(1, 1, 5, padding=2, bias=False), nn.BatchNorm2d(1), nn.ReLU())
-        self.nearest = Nearest()
-        random = torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            weights = torch.rand(25, generator=random)
-            self.blur[0].weight.copy_((weights / weights.sum()).reshape(1, 1, 5, 5))
-            self.blur[1].running_mean.fill_(0.1)
-            self.blur[1].running_var.fill_(0.8)
+        def __init__(self) -> None:
+            super().__init__()
+            self.blur = nn.Sequential(nn.Conv2d(1, 1, 5, padding=2, bias=False), nn.BatchNorm2d(1), nn.ReLU())
+            self.nearest = Nearest()
+            random = torch.Generator().manual_seed(0)
+            with torch.no_grad():
+                weights = torch.rand(25, generator=random)
+                self.blur[0].weight.copy_((weights / weights.sum()).reshape(1, 1, 5, 5))
+                self.blur[1].running_mean.fill_(0.1)
+                self.blur[1].running_var.fill_(0.8)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return -30 * (self.blur(x) - self.nearest.greys) ** 2
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return -30 * (self.blur(x) - self.nearest.greys) ** 2
+
+    return Nearest, Blurred
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,8 @@ class Case:
 @pytest.fixture
 def networks(monkeypatch):
     """Put the networks of these tests into the zoo for the time of a test."""
-    monkeypatch.setitem(ZOO, "nearest", ModelSpec(lambda: Nearest, 4, "nearest grey value"))
-    monkeypatch.setitem(ZOO, "blurred", ModelSpec(lambda: Blurred, 31, "blurred, then nearest grey value"))
+    monkeypatch.setitem(ZOO, "nearest", ModelSpec(lambda: network_classes()[0], 4, "nearest grey value"))
+    monkeypatch.setitem(ZOO, "blurred", ModelSpec(lambda: network_classes()[1], 31, "blurred, then nearest grey value"))
 
 
 @pytest.fixture
@@ -85,5 +91,5 @@ def case(tmp_path, networks, labels):
     write(volume, tmp_path / "scan.nrrd")
     preprocessing = {"low_percent": 0.0, "high_percent": 100.0}
     bundle = Bundle("nearest", preprocessing=preprocessing, spacing_mm=(0.01, 0.01, 0.01))
-    save(tmp_path / "nearest.safetensors", bundle, Nearest().state_dict())
+    save(tmp_path / "nearest.safetensors", bundle, network_classes()[0]().state_dict())
     return Case(str(tmp_path / "scan.nrrd"), str(tmp_path / "nearest.safetensors"), labels, volume)

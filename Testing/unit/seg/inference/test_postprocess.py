@@ -35,7 +35,9 @@ def brute_force(array, least):
     return result
 
 
-@given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.integers(0, 3)), st.integers(1, 9))
+@given(
+    arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.integers(0, 3)), st.integers(1, 9)
+)
 def test_slabs_agree_with_the_definition_on_the_whole(array, least):
     wanted = brute_force(array, least)
     slice_bytes = array[0].nbytes

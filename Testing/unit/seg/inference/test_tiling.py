@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,8 +58,7 @@ def test_windows_are_equal_and_lie_inside(case):
     shape, size, overlap = case
     for region in windows(shape, size, overlap):
         for part, length, window in zip(region, shape, size, strict=True):
-            assert 0 <= part.start
-            assert part.stop <= length
+            assert 0 <= part.start <= part.stop <= length
             assert part.stop - part.start == min(window, length)
 
 
@@ -76,7 +77,7 @@ def test_weights_of_all_windows_sum_to_one_after_division(case):
 def test_neighbours_share_the_overlap_and_no_window_is_too_many(length, window, data):
     overlap = data.draw(st.integers(0, window - 1))
     starts = [region[0].start for region in windows((length,), (window,), (overlap,))]
-    assert all(after - before <= window - overlap for before, after in zip(starts, starts[1:], strict=False))
+    assert all(after - before <= window - overlap for before, after in itertools.pairwise(starts))
     assert len(starts) == 1 + max(0, -(-(length - window) // (window - overlap)))
 
 
