@@ -35,8 +35,8 @@ class FaceCounter:
     """
 
     def __init__(self) -> None:
-        self._tables = np.zeros((3, 256, 256), np.int64)
-        self._last: Array | None = None
+        self._counts = np.zeros((3, 6), np.int64)
+        self._codes: Array | None = None
 
     def add(self, slab: Array, mask: Array | None = None) -> None:
         """Count the faces inside a slab and those to the slab before.
@@ -50,12 +50,11 @@ class FaceCounter:
         """
         from ImplantSegLib.metrics import kernels
 
-        if slab.shape[0] == 0:
-            return
         seen = np.ascontiguousarray(slab if mask is None else np.where(mask, slab, np.uint8(OUTSIDE)), np.uint8)
-        before = np.empty((0, *seen.shape[1:]), np.uint8) if self._last is None else self._last
-        kernels.count_faces(seen, before, self._tables)
-        self._last = seen[-1:].copy()
+        first = self._codes is None
+        if self._codes is None:
+            self._codes = np.zeros((2, *seen.shape[1:]), np.uint8)
+        kernels.count_faces(seen, self._codes, first, self._counts)
 
     def table(self) -> Array:
         """Give the faces so far.
@@ -66,8 +65,12 @@ class FaceCounter:
             ``[axis, a, b]``: faces normal to the axis (z, y, x) between a voxel of label a and one of label b,
             in either order; the diagonal is 0.
         """
-        ordered = self._tables[:, :CLASSES, :CLASSES]
-        return ordered + ordered.transpose(0, 2, 1)
+        from ImplantSegLib.metrics.kernels import PAIRS
+
+        table = np.zeros((3, CLASSES, CLASSES), np.int64)
+        for counts, (a, b) in zip(self._counts.T, PAIRS, strict=True):
+            table[:, a, b] = table[:, b, a] = counts
+        return table
 
 
 def count_faces(labels: Array, mask: Array | None = None) -> Array:

@@ -1,8 +1,7 @@
 """Voxel kernels: one pass over the bytes, no copy of the volume, the GIL released.
 
-Labels change at few places, so the kernels look at blocks of voxels first and at single voxels only in the
-blocks where something changes; the block test compiles to vector instructions. Import this file late: it
-imports numba.
+The loops over single rows compile to vector instructions on bytes; for that, indices are unsigned and sums are kept
+in bytes over a block. Import this file late: it imports numba.
 """
 
 from __future__ import annotations
@@ -15,50 +14,73 @@ from numba import njit
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
-_BLOCK = 64
+PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+"""Pairs of labels, in the order in which faces are counted."""
+
+_BLOCK = 128
+_u8 = np.uint8
 
 
 @njit(nogil=True, cache=True)
-def _count_row(lower: Bytes, upper: Bytes, table: Counts) -> None:
-    """Add to ``table[a, b]`` how often ``lower[i] == a`` and ``upper[i] == b`` differ."""
-    size = lower.size
-    start = 0
+def _encode(labels: Bytes, codes: Bytes) -> None:
+    """Give every label a bit of its own, and values from 4 on none."""
+    for i in range(np.uint64(labels.size)):
+        v = labels[i]
+        codes[i] = (
+            _u8(v == _u8(0)) | _u8(v == _u8(1)) << _u8(1) | _u8(v == _u8(2)) << _u8(2) | _u8(v == _u8(3)) << _u8(3)
+        )
+
+
+@njit(nogil=True, cache=True)
+def _count_row(lower: Bytes, upper: Bytes, counts: Counts) -> None:
+    """Count where two rows of codes hold each pair of labels: both bits together tell the pair."""
+    size, start = np.uint64(lower.size), np.uint64(0)
     while start < size:
-        stop = min(start + _BLOCK, size)
-        different = np.uint8(0)
+        stop = min(start + np.uint64(_BLOCK), size)
+        n01, n02, n03, n12, n13, n23 = _u8(0), _u8(0), _u8(0), _u8(0), _u8(0), _u8(0)
         for i in range(start, stop):
-            different |= lower[i] ^ upper[i]
-        if different != 0:
-            for i in range(start, stop):
-                if lower[i] != upper[i]:
-                    table[lower[i], upper[i]] += 1
+            both = _u8(lower[i] | upper[i])
+            n01 = _u8(n01 + _u8(both == _u8(0b0011)))
+            n02 = _u8(n02 + _u8(both == _u8(0b0101)))
+            n03 = _u8(n03 + _u8(both == _u8(0b1001)))
+            n12 = _u8(n12 + _u8(both == _u8(0b0110)))
+            n13 = _u8(n13 + _u8(both == _u8(0b1010)))
+            n23 = _u8(n23 + _u8(both == _u8(0b1100)))
+        counts[0] += n01
+        counts[1] += n02
+        counts[2] += n03
+        counts[3] += n12
+        counts[4] += n13
+        counts[5] += n23
         start = stop
 
 
 @njit(nogil=True, cache=True)
-def count_faces(slab: Bytes, before: Bytes, tables: Counts) -> None:
-    """Count the faces between voxels of different values.
+def count_faces(slab: Bytes, codes: Bytes, first: bool, counts: Counts) -> None:
+    """Count the faces between voxels of different labels.
 
     Parameters
     ----------
     slab : uint8, shape (Z, Y, X)
-        Slices one after the other.
-    before : uint8, shape (0 or 1, Y, X)
-        The slice before the slab, none at the start of a volume.
-    tables : int64, shape (3, 256, 256)
-        Added to: ``tables[axis, a, b]`` faces with value a on the lower side and b on the upper.
+        Slices one after the other; values from 4 on never count.
+    codes : uint8, shape (2, Y, X)
+        Working space; ``codes[0]`` holds the last slice from one call to the next.
+    first : bool
+        Whether the slab is the first of its volume.
+    counts : int64, shape (3, 6)
+        Added to: faces normal to the axis (z, y, x) for each of :data:`PAIRS`, in either order.
     """
     depth, height, _ = slab.shape
     for z in range(depth):
         for y in range(height):
-            row = slab[z, y]
-            if z > 0:
-                _count_row(slab[z - 1, y], row, tables[0])
-            elif before.shape[0] > 0:
-                _count_row(before[0, y], row, tables[0])
+            row = codes[1, y]
+            _encode(slab[z, y], row)
+            if z > 0 or not first:
+                _count_row(codes[0, y], row, counts[0])
             if y > 0:
-                _count_row(slab[z, y - 1], row, tables[1])
-            _count_row(row[:-1], row[1:], tables[2])
+                _count_row(codes[1, y - 1], row, counts[1])
+            _count_row(row[:-1], row[1:], counts[2])
+        codes[0] = codes[1]
 
 
 @njit(nogil=True, cache=True)
@@ -67,7 +89,7 @@ def count_pairs(first: Bytes, second: Bytes, table: Counts) -> None:
     size = first.size
     start = 0
     while start < size:
-        stop = min(start + _BLOCK, size)
+        stop = min(start + 64, size)
         value = first[start]
         different = np.uint8(0)
         for i in range(start, stop):
@@ -82,9 +104,9 @@ def count_pairs(first: Bytes, second: Bytes, table: Counts) -> None:
 
 @njit(nogil=True, cache=True)
 def neighbour_bits(labels: Bytes, first: int, last: int) -> Bytes:
-    """Tell for every voxel which labels its six neighbours have: bit c is set for label c < 8.
+    """Tell for every voxel which labels its six neighbours have: bit c is set for label c < 4.
 
-    Neighbours beyond the array and of value 8 and above set nothing.
+    Neighbours beyond the array and of value 4 and above set nothing.
 
     Parameters
     ----------
@@ -98,29 +120,28 @@ def neighbour_bits(labels: Bytes, first: int, last: int) -> Bytes:
     uint8, shape (last - first, Y, X)
     """
     depth, height, width = labels.shape
-    bit = np.zeros(256, np.uint8)
-    for label in range(8):
-        bit[label] = 1 << label
+    codes = np.empty((depth, height, width), np.uint8)
+    for z in range(max(first - 1, 0), min(last + 1, depth)):
+        for y in range(height):
+            _encode(labels[z, y], codes[z, y])
     result = np.zeros((last - first, height, width), np.uint8)
     for z in range(first, last):
         for y in range(height):
             out = result[z - first, y]
-            row = labels[z, y]
-            for x in range(1, width):
-                out[x] |= bit[row[x - 1]]
-                out[x - 1] |= bit[row[x]]
+            _or_row(codes[z, y, :-1], out[1:])
+            _or_row(codes[z, y, 1:], out[:-1])
             if y > 0:
-                _add_bits(labels[z, y - 1], bit, out)
+                _or_row(codes[z, y - 1], out)
             if y < height - 1:
-                _add_bits(labels[z, y + 1], bit, out)
+                _or_row(codes[z, y + 1], out)
             if z > 0:
-                _add_bits(labels[z - 1, y], bit, out)
+                _or_row(codes[z - 1, y], out)
             if z < depth - 1:
-                _add_bits(labels[z + 1, y], bit, out)
+                _or_row(codes[z + 1, y], out)
     return result
 
 
 @njit(nogil=True, cache=True)
-def _add_bits(row: Bytes, bit: Bytes, out: Bytes) -> None:
-    for x in range(row.size):
-        out[x] |= bit[row[x]]
+def _or_row(codes: Bytes, out: Bytes) -> None:
+    for i in range(np.uint64(out.size)):
+        out[i] |= codes[i]
