@@ -86,16 +86,26 @@ def _run_child(arguments: Sequence[str]) -> None:
         raise RenderError(
             f"the 3D pictures were not ready after {_TIMEOUT_S} s", "run on a machine with more free cores"
         ) from error
-    if child.returncode == _NOTHING_TO_SEE:
-        raise RenderError(
-            "there is nothing to render: the implant is smaller than a voxel of the picture", "see the slices"
-        )
     if child.returncode:
-        _log.info("%s", child.stderr.decode(errors="replace"))
-        raise RenderError(
-            f"the 3D pictures could not be rendered: the renderer ended with exit code {child.returncode}",
-            f"on Debian or Ubuntu, install what offscreen rendering needs: apt-get install {' '.join(PACKAGES)}",
+        said = child.stderr.decode(errors="replace").strip()
+        _log.info("%s", said)
+        raise _failure(child.returncode, said)
+
+
+def _failure(code: int, said: str) -> RenderError:
+    """Tell a crash, as without GL libraries, from the other ways to fail."""
+    if code == _NOTHING_TO_SEE:
+        return RenderError(
+            "there is nothing to render: no block of the reduced labels is mostly implant", "see the slices"
         )
+    install = f"on Debian or Ubuntu, install what offscreen rendering needs: apt-get install {' '.join(PACKAGES)}"
+    if code < 0 or code > 255:  # a signal, or an exception of Windows
+        return RenderError(f"the 3D pictures could not be rendered: the renderer crashed (exit code {code})", install)
+    reason = said.splitlines()[-1] if said else f"exit code {code}"
+    missing = "cannot open shared object file" in reason
+    return RenderError(
+        f"the 3D pictures could not be rendered: {reason}", install if missing else "see the log of --verbose"
+    )
 
 
 def main(argv: Sequence[str]) -> int:

@@ -83,9 +83,24 @@ def renderer(monkeypatch, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the renderer is a shell script")
 def test_a_crash_of_the_renderer_names_the_packages(renderer):
     renderer("kill -SEGV $$")
-    with pytest.raises(render3d.RenderError, match="exit code -11") as caught:
+    with pytest.raises(render3d.RenderError, match=r"crashed \(exit code -11\)") as caught:
         render3d.render(views.coarsen(rod()))
     assert "libegl1 libgl1-mesa-dri" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("ImportError: libX11.so.6: cannot open shared object file: No such file", "apt-get install libegl1"),
+        ("ValueError: a bug", "--verbose"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the renderer is a shell script")
+def test_another_failure_is_told_in_its_own_words(renderer, said, remedy):
+    renderer(f"echo Traceback >&2; echo '{said}' >&2; exit 1")
+    with pytest.raises(render3d.RenderError, match=said) as caught:
+        render3d.render(views.coarsen(rod()))
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the renderer is a shell script")
