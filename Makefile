@@ -20,13 +20,13 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check --constraint const
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PINS := pyproject.toml constraints.txt
 
-.PHONY: help demo test check unit unit312 bench docs-figures clean
+.PHONY: help demo test check unit unit312 lists bench docs-figures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed  ## phantom, segmentation, measurements and report, in the folder demo/ and work/
+demo: .venv/installed  ## phantom, segmentation, measurements and report, in the folder demo/
 	@$(BIN)/implantseg demo demo
 
 test: check unit unit312  ## lint, types, import contracts and all tests
@@ -48,6 +48,9 @@ else
 	@$(MAKE) --no-print-directory .venv312/installed-dev
 	.venv312/bin/python -m pytest
 endif
+
+lists: .venv/installed-dev  ## write the files that Slicer packages into the CMakeLists.txt of each module
+	$(BIN)/python Testing/cmake_lists.py
 
 bench: .venv/installed-dev  ## time and peak memory against the naive way, as ratios
 	@for script in Testing/bench/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

@@ -1,42 +1,34 @@
 """Slicer packages only what CMakeLists.txt lists, and puts all modules flat into one folder."""
 
-import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-MODULES = ("ImplantSeg", "ImplantSegQuant")
-VARIABLES = ("MODULE_PYTHON_SCRIPTS", "MODULE_PYTHON_RESOURCES")
-
-
-def listed(folder: Path, variable: str) -> list[str]:
-    """Files that ``set(VARIABLE ...)`` in a module's CMakeLists.txt lists."""
-    text = (folder / "CMakeLists.txt").read_text(encoding="utf-8")
-    found = re.search(rf"^set\({variable}\b(.*?)^\s*\)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"{folder.name}/CMakeLists.txt sets no {variable}"
-    return found[1].replace("${MODULE_NAME}", folder.name).split()
-
-
-def on_disk(folder: Path, variable: str) -> list[str]:
-    """Files of a module that have to be packaged, relative to its folder."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and packaged(path.relative_to(folder))]
-    scripts = {path for path in paths if path.suffix == ".py"}
-    chosen = scripts if variable == "MODULE_PYTHON_SCRIPTS" else set(paths) - scripts
-    return sorted(path.relative_to(folder).as_posix() for path in chosen)
-
-
-def packaged(path: Path) -> bool:
-    hidden = any(part.startswith((".", "__pycache__")) or part.endswith(".egg-info") for part in path.parts)
-    return not hidden and path.name != "CMakeLists.txt"
+LISTS = runpy.run_path(str(Path(__file__).parents[2] / "cmake_lists.py"))
+MODULES, VARIABLES = LISTS["MODULES"], LISTS["VARIABLES"]
+listed, on_disk, refresh = LISTS["listed"], LISTS["on_disk"], LISTS["refresh"]
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("module", MODULES)
 def test_the_lists_are_the_files_on_disk(root, module, variable):
-    folder = root / module
-    wanted = on_disk(folder, variable)
+    given, wanted = listed(root / module, variable), on_disk(root / module, variable)
     lines = "\n".join(f"  {name}" for name in wanted)
-    assert listed(folder, variable) == wanted, f"put this into {module}/CMakeLists.txt:\nset({variable}\n{lines}\n  )"
+    assert given == wanted, f"run `make lists`, or put this into {module}/CMakeLists.txt:\nset({variable}\n{lines}\n  )"
+
+
+def test_refreshing_writes_the_files_on_disk(tmp_path):
+    folder = tmp_path / "Module"
+    (folder / "Lib" / "data").mkdir(parents=True)
+    (folder / "Lib" / "__pycache__").mkdir()
+    for name in ("Module.py", "Lib/a.py", "Lib/data/b.toml", "Lib/__pycache__/a.pyc"):
+        (folder / name).touch()
+    (folder / "CMakeLists.txt").write_text("".join(f"set({variable}\n  old\n  )\n" for variable in VARIABLES))
+    assert listed(folder, "MODULE_PYTHON_SCRIPTS") == ["old"]
+    refresh(folder)
+    assert listed(folder, "MODULE_PYTHON_SCRIPTS") == ["Lib/a.py", "Module.py"]
+    assert listed(folder, "MODULE_PYTHON_RESOURCES") == ["Lib/data/b.toml"]
 
 
 @pytest.mark.parametrize("module", MODULES)
