@@ -78,7 +78,7 @@ def _voxels(path: Path, tif: Any, series: Any) -> Voxels:
         voxels = RawVoxels(path, np.dtype(series.dtype).newbyteorder(tif.byteorder), shape, series.dataoffset)
         got = path.stat().st_size - series.dataoffset
         if got < voxels.nbytes:
-            raise truncated(path, got, voxels.nbytes)
+            raise truncated(path, max(got, 0), voxels.nbytes)
         return voxels
     for number in (0, shape[0] - 1):
         _check_whole(series.pages[number], path)
@@ -189,14 +189,18 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 class _Complaints(logging.Handler):
-    """While inside, keeps the first error that tifffile logs, instead of showing it."""
+    """While inside, keeps the first error that tifffile logs about the chain of pages, and shows none.
+
+    Other complaints, as of ImageJ's text naming more slices than there are, do no harm to the voxels.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.first = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.first = self.first or record.getMessage()
+        if "TiffPages" in record.getMessage():
+            self.first = self.first or record.getMessage()
 
     def __enter__(self) -> None:
         logger = logging.getLogger("tifffile")

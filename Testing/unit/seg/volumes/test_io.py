@@ -57,9 +57,7 @@ def test_a_failed_write_leaves_the_old_file(name: str, labels: Volume, tmp_path:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("number", (errno.ENOSPC, errno.EACCES))
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    name: str, number: int, labels: Volume, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(name: str, number: int, labels: Volume, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="disk is full|permission is denied"):
         with create(tmp_path / name, labels, "uint8") as put:
             put(labels.array[:2])
@@ -67,9 +65,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_while_writing(
-    labels: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_while_writing(labels: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -77,9 +77,7 @@ def test_a_volume_travels_to_another_process(compress: bool, scan: Volume, tmp_p
     ],
 )
 def test_every_named_space_becomes_lps(space: str, signs: tuple[int, int, int], tmp_path: Path) -> None:
-    fields = (
-        f"encoding: raw\nspace: {space}\nspace directions: (0.5,0,0) (0,0,0.25) (0,2,0)\nspace origin: (1,2,3)"
-    )
+    fields = f"encoding: raw\nspace: {space}\nspace directions: (0.5,0,0) (0,0,0.25) (0,2,0)\nspace origin: (1,2,3)"
     volume = read(save(tmp_path / "a.nrrd", fields, ARRAY.tobytes()))
     assert volume.spacing_mm == (2.0, 0.25, 0.5)
     first = volume.index_to_world @ (0, 0, 0, 1)
@@ -96,8 +94,7 @@ def test_every_named_space_becomes_lps(space: str, signs: tuple[int, int, int], 
         ("encoding: raw\nspacings: 0.5 1 2", (2.0, 1.0, 0.5)),
         ('encoding: raw\nspacings: 5 10 20\nunits: "um" "µm" "microns"', (0.02, 0.01, 0.005)),
         (
-            "encoding: raw\nspace dimension: 3\nspace directions: (5,0,0) (0,5,0) (0,0,5)\n"
-            'space units: "um" "um" "um"',
+            'encoding: raw\nspace dimension: 3\nspace directions: (5,0,0) (0,5,0) (0,0,5)\nspace units: "um" "um" "um"',
             (0.005, 0.005, 0.005),
         ),
     ],
