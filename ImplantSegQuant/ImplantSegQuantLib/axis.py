@@ -53,7 +53,7 @@ def candidates(points_mm: Array, inside_mm: Array, grid_axes: Array) -> list[Axi
 
 
 def directions(count: int) -> Array:
-    """Unit vectors (count, 3) spread evenly over a half-sphere (Fibonacci lattice)."""
+    """Spread unit vectors (count, 3) evenly over a half-sphere (Fibonacci lattice)."""
     steps = np.arange(count) + 0.5
     height = steps / count
     angle = np.pi * (1 + np.sqrt(5)) * steps

@@ -14,7 +14,7 @@ import numpy as np
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib.align import refine
+from ImplantSegQuantLib.align import Stage, refine
 from ImplantSegQuantLib.axis import Axis, candidates
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
@@ -38,12 +38,14 @@ KEPT_ROUGH = 24
 KEPT_REFINED = 4
 """Refined poses that compete by the score at the end."""
 
-ROUGH_POINTS, FINE_POINTS = 1500, 40_000
-"""Surface points of the rough and of the last refinement."""
+ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 1500, 6000, 40_000
+"""Surface points of the rough, the middle and the last refinement."""
 
-ROUGH_SCALES_MM = (0.3, 0.15, 0.08)
-FINE_SCALES_MM = (0.06, 0.04)
-"""Scales of the robust weights, stage after stage; the last is not below two nodes."""
+ROUGH_STAGES = (Stage(0.3, outside=2.0), Stage(0.15, outside=2.0), Stage(0.08, outside=2.0))
+"""From a rough pose; about half of the thread's depth at first."""
+
+SCORE_SCALES_MM = (0.08, 0.06)
+"""Scales of the score that chooses among roughly refined poses, and at the end."""
 
 
 def register(
@@ -126,20 +128,19 @@ def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
         found += placements(pair.field, scan.points_mm, axis, target, KEPT_PLACEMENTS)
     found.sort(key=lambda placement: placement.cost)
     points = scan.points_mm[:ROUGH_POINTS]
-    refined = [refine(pair.field, points, placement.matrix, ROUGH_SCALES_MM) for placement in found[:KEPT_ROUGH]]
-    refined.sort(key=lambda matrix: pair.score(matrix, ROUGH_SCALES_MM[-1]))
+    refined = [refine(pair.field, points, placement.matrix, ROUGH_STAGES) for placement in found[:KEPT_ROUGH]]
+    refined.sort(key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[0]))
     return refined[:KEPT_REFINED]
 
 
 def _refined(pair: Pair, rough: list[Array]) -> Array:
-    last_mm = max(FINE_SCALES_MM[-1], 2 * pair.scan.node_mm)
-    points = pair.scan.points_mm
-    close = [
-        refine(pair.field, points[: 4 * ROUGH_POINTS], matrix, (*ROUGH_SCALES_MM, FINE_SCALES_MM[0]))
-        for matrix in rough
-    ]
-    best = min(close, key=lambda matrix: pair.score(matrix, FINE_SCALES_MM[0]))
-    return refine(pair.field, points[:FINE_POINTS], best, (FINE_SCALES_MM[0], last_mm), steps=10)
+    """Refine rough poses on more points, choose one by the score, and refine it to a fraction of a voxel."""
+    points, node_mm = pair.scan.points_mm, pair.scan.node_mm
+    stages = (*ROUGH_STAGES, Stage(0.06))
+    close = [refine(pair.field, points[:MIDDLE_POINTS], matrix, stages) for matrix in rough]
+    best = min(close, key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[1]))
+    last = [Stage(max(scale, 0.6 * node_mm), steps=10) for scale in (0.06, 0.03, node_mm, 0.6 * node_mm)]
+    return refine(pair.field, points[:FINE_POINTS], best, last)
 
 
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:
