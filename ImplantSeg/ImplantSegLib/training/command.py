@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ImplantSegLib import arguments, jobs
 from ImplantSegLib.errors import InputError
@@ -85,13 +85,14 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
     pairs = data.find_pairs(recipe.data)
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
-    folder.mkdir(parents=True, exist_ok=True)
-    jobs.save(recipe, folder / "recipe.toml")
     spacings = {scans[scan].spacing_mm for scan in training}
     bundle = _bundle(name, recipe, pairs, (training, validation))
     bundle = dataclasses.replace(bundle, spacing_mm=spacings.pop() if len(spacings) == 1 else None)
     fit = Fit(recipe, [scans[scan] for scan in training], [scans[scan] for scan in validation], folder, bundle)
-    scores = fit.run(resume)
+    if resume:
+        fit.restore()
+    jobs.save(recipe, folder / "recipe.toml")
+    scores = fit.run()
     if fit.step < recipe.run.steps:
         print(f"stopped at step {fit.step} of {recipe.run.steps} after run.max_minutes; go on with --resume")
     for key, value in scores.items():
@@ -106,10 +107,9 @@ def _bundle(name: str, recipe: Recipe, pairs: dict[str, Pair], parts: tuple[list
     # what the data were counts, not where they lay on the machine that trained
     values = dataclasses.asdict(recipe)
     values["data"] |= {"cache": "", "cohort": Path(recipe.data.cohort).name, "pairs": []}
-    scans: dict[str, Any] = {
-        scan: {"image_sha256": sha256(pair.image), "labels_sha256": sha256(pair.labels)}
+    scans = {
+        scan: {role: sha256(path) for role, path in dataclasses.asdict(pair).items() if Path(path).is_file()}
         for scan, pair in pairs.items()
-        if Path(pair.image).is_file()
     }
     return Bundle(
         network=recipe.model.network,

@@ -38,8 +38,8 @@ class Scan:
         Raw grey values that become 0 and 1.
     spacing_mm : tuple of float
         Voxel size (z, y, x).
-    field : ndarray of bool, shape (Y, X), or None
-        Where the reconstruction is valid; None: everywhere.
+    valid : ndarray of bool, shape (Z, Y, X), or None
+        The field of view, where the reconstruction is valid; None: everywhere.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Scan:
     low: float = 0.0
     high: float = 1.0
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    field: Array | None = None
+    valid: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,18 +70,24 @@ class Scan:
         """
         from ImplantSegLib.preprocess.normalise import scale
 
-        where: list[int | slice] = [rows, columns]
-        where.insert(axis, index)
-        image = scale(np.asarray(self.image[tuple(where)]), self.low, self.high)
-        labels = np.array(self.labels[tuple(where)], np.uint8)
-        if self.field is not None:
-            inside = self.field[tuple(where[1:])]  # (rows, columns) along z, otherwise a line
-            labels[~np.broadcast_to(inside, labels.shape)] = IGNORE
+        key: list[int | slice] = [rows, columns]
+        key.insert(axis, index)
+        where = tuple(key)
+        image = scale(np.asarray(self.image[where]), self.low, self.high)
+        labels = np.array(self.labels[where], np.uint8)
+        if self.valid is not None:
+            labels[~self.valid[where]] = IGNORE
         return image, labels
 
 
 def find_pairs(data: Data) -> dict[str, Pair]:
-    """Find the scans of a recipe by name, in the order in which folds count them; make a missing phantom cohort."""
+    """Find the scans of a recipe by name, in the order in which folds count them; make a missing phantom cohort.
+
+    Raises
+    ------
+    InputError
+        When the cohort is a folder without scans, or neither a folder nor the name of a phantom cohort.
+    """
     pairs: dict[str, Pair] = {}
     if data.cohort:
         folder = _cohort_folder(data)
@@ -125,6 +131,11 @@ def split(names: list[str], data: Data) -> tuple[list[str], list[str]]:
     """Names that train and names that validate: never slices of one scan on both sides.
 
     A fold takes every ``folds``-th scan, beginning with the fold's number.
+
+    Raises
+    ------
+    InputError
+        When a pattern of ``data.validation`` meets no scan, or no scan is left to train on.
     """
     if data.validation:
         validation = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in data.validation)]
@@ -158,19 +169,12 @@ def open_scan(name: str, pair: Pair, data: Data) -> Scan:
         raise InputError(
             f"{pair.labels} has shape {labels.shape} but its scan has {image.shape}", "pass the labels of this scan"
         )
+    _check_labels(labels, pair.labels)
     fov = FieldOfView.of(image)
     done = KEY in image.metadata
     low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent, fov)
-    _check_labels(labels, pair.labels)
-    return Scan(
-        name,
-        _indexable(image.array),
-        _indexable(labels.array),
-        low,
-        high,
-        image.spacing_mm,
-        fov.slice_mask(image.shape[1:]),
-    )
+    valid = fov.slab_mask(slice(0, image.shape[0]), image.shape)
+    return Scan(name, _indexable(image.array), _indexable(labels.array), low, high, image.spacing_mm, valid)
 
 
 def _indexable(voxels: Voxels) -> Voxels:

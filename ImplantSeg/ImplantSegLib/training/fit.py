@@ -1,4 +1,4 @@
-"""The training: data, network, optimiser, loop, checkpoints, in the order in which they run.
+"""The training: network, loop, validation, checkpoints, in the order in which they run.
 
 A step is a function of the recipe, the step's number and the weights, so a run that was killed and resumed
 ends with the same weights as one that was left alone.
@@ -11,26 +11,24 @@ import dataclasses
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional as F
 
 from ImplantSegLib import models, progress
-from ImplantSegLib.training import augment, checkpoint, sampling
-from ImplantSegLib.training.config import Optimiser, Recipe
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.training import checkpoint
+from ImplantSegLib.training.batches import Batches
+from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.interrupt import Interrupt
 from ImplantSegLib.training.losses import build_loss
-from ImplantSegLib.training.validate import criterion, validate
+from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
+from ImplantSegLib.training.validate import Scores, criterion, validate
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-Scores = dict[str, float | None]
 logger = logging.getLogger(__name__)
 
 MODEL = "model.safetensors"
@@ -49,6 +47,18 @@ class Fit:
         Where the checkpoint, the log and the model go.
     bundle : Bundle
         What the model file says, but for the scores.
+
+    Attributes
+    ----------
+    step : int
+        Steps that are done.
+    best, best_step : dict, int
+        Scores of the weights in the model file, and the step that they are of.
+
+    Raises
+    ------
+    InputError
+        When the network is unknown, or a patch is smaller than the network can take.
     """
 
     def __init__(
@@ -57,26 +67,24 @@ class Fit:
         from lightning_fabric import Fabric
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it has a handler of its own
-        self.recipe, self.training, self.validation = recipe, training, validation
+        self.recipe, self.validation = recipe, validation
         self.folder, self.bundle = folder, bundle
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
-        self.candidates = [
-            sampling.find_candidates(scan, recipe.sampling.candidates, recipe.run.seed) for scan in training
-        ]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.run.seed)
-            network = models.build(recipe.model.network, **recipe.model.options)
+        network = _build_network(recipe)
+        self.smallest_input = _smallest_input(network, recipe)
+        self.batches = Batches(training, recipe)
         self.fabric = Fabric(accelerator=recipe.run.device, devices=1, precision=recipe.run.precision)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network, self.optimiser = self.fabric.setup(network, build_optimiser(network, recipe.optimiser))
         self.average = self.fabric.to_device(copy.deepcopy(network)).eval() if recipe.optimiser.ema else None
         self.loss = build_loss(recipe.loss)
-        self.step, self.validated, self.seconds = 0, 0, 0.0
+        self.interrupt = Interrupt()
+        self.step, self.validated, self.within_step = 0, 0, False
+        self.seconds, self.start = 0.0, time.monotonic()
         self.best: Scores = {}
         self.best_step, self.best_value = 0, -math.inf
 
-    def run(self, resume: bool = False) -> Scores:
+    def run(self) -> Scores:
         """Train to the last step, the time limit or an interruption, and give the best scores.
 
         Raises
@@ -84,23 +92,22 @@ class Fit:
         KeyboardInterrupt
             After the checkpoint was written, when the run was told to stop.
         """
-        if resume:
-            self.restore()
+        self.start = time.monotonic()
         self.log = checkpoint.Log(self.folder / checkpoint.LOG, self.step)
-        self.start = time.monotonic() - self.seconds
-        with Interrupt() as self.interrupt:
+        with self.interrupt:
             try:
                 self._loop()
             except KeyboardInterrupt:
                 logger.info("interrupted at step %d", self.step)
-                self.save()
+                if not self.within_step:  # otherwise the weights belong to no step, and an older checkpoint stands
+                    self.save()
                 raise
         return self.best
 
     def _loop(self) -> None:
         run = self.recipe.run
         deadline = time.monotonic() + 60 * run.max_minutes if run.max_minutes else math.inf
-        with progress.stage("train", run.steps, "step") as advance, self.batches() as batches:
+        with progress.stage("train", run.steps, "step") as advance, self.batches.start(self.step) as batches:
             advance(self.step)
             losses: list[torch.Tensor] = []
             while True:
@@ -126,6 +133,7 @@ class Fit:
     def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X); gives the loss."""
         optimiser = self.recipe.optimiser
+        self.within_step = True
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optimiser, self.step, self.recipe.run.steps)
         images, labels = self.fabric.to_device((images, labels))
@@ -137,43 +145,10 @@ class Fit:
             self.fabric.clip_gradients(self.network, self.optimiser, max_norm=optimiser.clip_norm)
         self.optimiser.step()
         if self.average is not None:
-            # a short memory at first, so that the random start is forgotten
-            decay = min(optimiser.ema, (1 + self.step) / (10 + self.step))
-            update_average(self.average, self.network.module, decay)
+            update_average(self.average, self.network.module, average_decay(optimiser, self.step))
         self.step += 1
+        self.within_step = False
         return loss.detach()
-
-    @contextmanager
-    def batches(self) -> Iterator[Iterator[Batch]]:
-        """Batches from the present step on, prepared ahead in other threads."""
-        workers = self.recipe.run.workers
-        if not workers:
-            yield map(self.batch, range(self.step, self.recipe.run.steps))
-            return
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="patches")
-        try:
-            yield self._ahead(pool, 2 * workers)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _ahead(self, pool: ThreadPoolExecutor, depth: int) -> Iterator[Batch]:
-        waiting: deque[Future[Batch]] = deque()
-        for step in range(self.step, self.recipe.run.steps):
-            waiting.append(pool.submit(self.batch, step))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        for future in waiting:
-            yield future.result()
-
-    def batch(self, step: int) -> Batch:
-        """Draw, cut and augment the batch of one step: images (B, 1, Y, X) float32 and labels (B, Y, X) uint8."""
-        recipe = self.recipe
-        random = sampling.generator(recipe.run.seed, step)
-        targets = sampling.draw_targets(self.candidates, recipe.sampling, recipe.data, random)
-        images, labels = sampling.cut_batch(self.training, targets, recipe.sampling.patch)
-        draws = augment.draw(recipe.augment, len(targets), random)
-        changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), draws)
-        return changed[:, None], truth
 
     def validate(self) -> None:
         """Score the weights (their average, when there is one); the best are kept as a bundle."""
@@ -181,9 +156,9 @@ class Fit:
         if self.validation:
             scores = validate(self.predict, self.validation, self.recipe.data.axes, self.recipe.run)
         value = criterion(scores, self.recipe.run) if scores else math.inf
-        if value > self.best_value or not scores:
+        if value > self.best_value or not scores:  # without scores the latest weights are the best
+            self._write_bundle(scores)
             self.best, self.best_step, self.best_value = scores, self.step, value
-            self._write_bundle()
         self.validated = self.step
         self.log.write(step=self.step, seconds=self._elapsed(), validation=scores)
 
@@ -191,16 +166,18 @@ class Fit:
         """Labels uint8 (Y, X) of an image float32 (Y, X)."""
         self.interrupt.check()
         network = self._weights().eval()
-        x = self.fabric.to_device(torch.from_numpy(image)[None, None]).contiguous(memory_format=torch.channels_last)
+        rows, columns = image.shape
+        x = self.fabric.to_device(_at_least(torch.from_numpy(image)[None, None], self.smallest_input))
         with torch.no_grad(), self.fabric.autocast():
-            return network(x)[0].argmax(0).to(torch.uint8).cpu().numpy()
+            logits = network(x.contiguous(memory_format=torch.channels_last))
+        return logits[0, :, :rows, :columns].argmax(0).to(torch.uint8).cpu().numpy()
 
     def _weights(self) -> torch.nn.Module:
         return self.network.module if self.average is None else self.average
 
-    def _write_bundle(self) -> None:
+    def _write_bundle(self, scores: Scores) -> None:
         provenance = {**self.bundle.provenance, "step": self.step, "minutes": round(self._elapsed() / 60, 1)}
-        bundle = dataclasses.replace(self.bundle, scores=self.best, provenance=provenance)
+        bundle = dataclasses.replace(self.bundle, scores=scores, provenance=provenance)
         models.save(self.folder / MODEL, bundle, self._weights().state_dict(), self.recipe.model.storage)
 
     def _write_log(self, losses: list[torch.Tensor]) -> str:
@@ -211,7 +188,7 @@ class Fit:
         return f"loss {loss:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
 
     def _elapsed(self) -> float:
-        return round(time.monotonic() - self.start, 1)
+        return round(self.seconds + time.monotonic() - self.start, 1)
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -229,7 +206,13 @@ class Fit:
         checkpoint.save(self.folder, state, self.recipe)
 
     def restore(self) -> None:
-        """Go back to the checkpoint."""
+        """Go back to the checkpoint.
+
+        Raises
+        ------
+        InputError
+            When there is none, it is damaged, or it belongs to another recipe.
+        """
         state = checkpoint.load(self.folder, self.recipe)
         self.network.module.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -239,33 +222,25 @@ class Fit:
         self.best, self.best_step, self.best_value = state["best"], state["best_step"], state["best_value"]
 
 
-def build_optimiser(network: torch.nn.Module, config: Optimiser) -> torch.optim.Optimizer:
-    """Give the optimiser of a recipe."""
-    if config.kind == "sgd":
-        return torch.optim.SGD(
-            network.parameters(),
-            lr=config.lr,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
+def _build_network(recipe: Recipe) -> torch.nn.Module:
+    """Network with the random weights of the recipe's seed, in the memory layout that convolutions are fastest in."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.run.seed)
+        network = models.build(recipe.model.network, **recipe.model.options)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _smallest_input(network: torch.nn.Module, recipe: Recipe) -> int:
+    smallest = int(getattr(network, "smallest_input", 1))
+    if min(recipe.sampling.patch) < smallest:
+        raise InputError(
+            f"got patches of {recipe.sampling.patch} pixels, wanted at least {smallest} for {recipe.model.network!r}",
+            "correct sampling.patch",
         )
-    return torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    return smallest
 
 
-def learning_rate(config: Optimiser, step: int, steps: int) -> float:
-    """Learning rate of a step, counted from 0."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(steps - config.warmup, 1)
-    factor = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "poly": (1 - done) ** 0.9, "constant": 1.0}
-    return config.lr * factor[config.schedule]
-
-
-@torch.no_grad()
-def update_average(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> None:
-    """Move the average of weights and batch statistics towards the network: decay · average + (1 − decay) · network."""
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+def _at_least(x: torch.Tensor, size: int) -> torch.Tensor:
+    """Images (B, C, Y, X) whose edges are repeated below and on the right where Y or X is smaller than ``size``."""
+    missing = [max(size - extent, 0) for extent in x.shape[-2:]]
+    return F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else x

@@ -1,0 +1,65 @@
+"""The batches of a run: every one a function of the recipe and the number of its step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+
+from ImplantSegLib.training import augment, sampling
+from ImplantSegLib.training.config import Recipe
+from ImplantSegLib.training.data import Scan
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Batches:
+    """Batches drawn from scans as a recipe says.
+
+    Parameters
+    ----------
+    scans : list of Scan
+        The scans that train.
+    recipe : Recipe
+        Says where patches are taken and how they are changed.
+    """
+
+    def __init__(self, scans: list[Scan], recipe: Recipe) -> None:
+        self.scans, self.recipe = scans, recipe
+        limit, seed = recipe.sampling.candidates, recipe.run.seed
+        self.candidates = [sampling.find_candidates(scan, limit, seed) for scan in scans]
+
+    def batch(self, step: int) -> Batch:
+        """Draw, cut and augment the batch of one step: images (B, 1, Y, X) float32 and labels (B, Y, X) uint8."""
+        recipe = self.recipe
+        random = sampling.generator(recipe.run.seed, step)
+        targets = sampling.draw_targets(self.candidates, recipe.sampling, recipe.data, random)
+        images, labels = sampling.cut_batch(self.scans, targets, recipe.sampling.patch)
+        draws = augment.draw(recipe.augment, len(targets), random)
+        changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), draws)
+        return changed[:, None], truth
+
+    @contextmanager
+    def start(self, step: int) -> Iterator[Iterator[Batch]]:
+        """Give the batches from a step to the last one, prepared ahead by ``run.workers`` threads."""
+        workers = self.recipe.run.workers
+        if not workers:
+            yield map(self.batch, range(step, self.recipe.run.steps))
+            return
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="patches")
+        try:
+            yield self._ahead(pool, step, depth=2 * workers)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _ahead(self, pool: ThreadPoolExecutor, first: int, depth: int) -> Iterator[Batch]:
+        waiting: deque[Future[Batch]] = deque()
+        for step in range(first, self.recipe.run.steps):
+            waiting.append(pool.submit(self.batch, step))
+            if len(waiting) > depth:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
