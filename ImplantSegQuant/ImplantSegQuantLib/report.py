@@ -82,7 +82,8 @@ def write_report(
             segmentation.spacing_mm,
             index,
         )
-        shown = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
+        shown: dict[str, Any] = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
+        shown["has_image"] = image is not None
         advance(note="3D pictures")
         shown |= _pictures(coarse)
         advance(note="page")
@@ -144,7 +145,7 @@ def _pictures(coarse: Coarse) -> dict[str, str]:
         return {"pictures_missing": error.message, "pictures_remedy": error.remedy}
 
 
-def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, str]) -> str:
+def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, Any]) -> str:
     """Fill the template."""
     import jinja2
 
