@@ -12,7 +12,7 @@ import numpy as np
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path
-from ImplantSegLib.labels import IGNORE
+from ImplantSegLib.labels import IGNORE, NAMES
 from ImplantSegLib.volumes import nrrd, segments
 from ImplantSegLib.volumes.segments import IGNORED, STANDARD, Segment
 from ImplantSegLib.volumes.streams import Put, voxel_writer
@@ -82,13 +82,15 @@ def writer(path: Path, target: Volume, compress: bool | None) -> Iterator[Put]:
     compress = compress is not False
     own = table(target.metadata)
     widest = own if any(segment.value == IGNORE for segment in own) else (*own, IGNORED)
-    known = [0, *(segment.value for segment in widest)]
+    known = sorted({0, *(segment.value for segment in widest)})
+    top = max(NAMES) if known[: len(NAMES)] == list(NAMES) else 0
     ignored = False
 
     def checked(block: Array) -> None:
         nonlocal ignored
-        _check_values(block, known, path)
-        ignored = ignored or bool((block == IGNORE).any())
+        if block.size and (block.min() < 0 or block.max() > top):  # a glance, before the look at every voxel
+            _check_values(block, known, path)
+            ignored = ignored or bool((block == IGNORE).any())
         put(block)
 
     header = _header(target, widest, compress)

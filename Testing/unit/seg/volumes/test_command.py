@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_info_of_a_hopeless_volume(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_convert_through_every_format(scan: Volume, tmp_path: Path) -> None:
     write(scan, tmp_path / "a.nrrd")
     chain = ["a.nrrd", "b.mha", "c.tif", "d", "e.ome.zarr", "f.mhd", "g.nrrd"]
-    for source, target in zip(chain, chain[1:], strict=False):
+    for source, target in itertools.pairwise(chain):
         assert main(["convert", str(tmp_path / source), str(tmp_path / target), *QUIET]) == 0
     again = read(tmp_path / "g.nrrd")
     np.testing.assert_array_equal(np.asarray(again.array), scan.array)
@@ -122,7 +123,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert [path.name for path in tmp_path.iterdir()] == ["a.nrrd"]
 
 
-@pytest.mark.parametrize("verb", ("info", "convert"))
+@pytest.mark.parametrize("verb", ["info", "convert"])
 def test_help_has_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([verb, "--help"])

@@ -24,7 +24,7 @@ def test_floats_take_everything(scan: Volume) -> None:
     np.testing.assert_array_equal(np.asarray(volume.array), scan.array)
 
 
-@pytest.mark.parametrize("value", (-1.0, 256.0, np.nan, np.inf))
+@pytest.mark.parametrize("value", [-1.0, 256.0, np.nan, np.inf])
 def test_values_that_do_not_fit(value: float) -> None:
     volume = converted(Volume(np.full((1, 1, 2), value)), np.dtype(np.uint8))
     with pytest.raises(InputError, match="wanted 0 to 255 for uint8; choose a wider --dtype, or scale"):

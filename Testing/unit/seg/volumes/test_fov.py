@@ -49,7 +49,7 @@ def test_the_metadata_name_it() -> None:
     assert str(FieldOfView.of(volume.like(volume.array, fov="circle:1.25,2,3"))) == "circle:1.25,2,3"
 
 
-@pytest.mark.parametrize("text", ("circle:1,2", "circle:a,b,c", "circle:1,2,0", "circle:1,2,nan", "nowhere.nrrd"))
+@pytest.mark.parametrize("text", ["circle:1,2", "circle:a,b,c", "circle:1,2,0", "circle:1,2,nan", "nowhere.nrrd"])
 def test_what_is_no_field_of_view(text: str) -> None:
     with pytest.raises(InputError, match="field of view.*; pass box, circle:CY,CX,R"):
         FieldOfView.parse(text)
@@ -64,6 +64,6 @@ def test_a_binned_circle_covers_the_same_place() -> None:
     np.testing.assert_array_equal(small, large[1::3, 1::3])  # the middle of each 3 × 3 block
 
 
-@pytest.mark.parametrize("text", ("circle:1319.5,1319.25,1318.0625", "circle:0.123456,7,8.5"))
+@pytest.mark.parametrize("text", ["circle:1319.5,1319.25,1318.0625", "circle:0.123456,7,8.5"])
 def test_text_and_back(text: str) -> None:
     assert str(FieldOfView.parse(text)) == text

@@ -56,12 +56,12 @@ def test_a_failed_write_leaves_the_old_file(name: str, labels: Volume, tmp_path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("number", (errno.ENOSPC, errno.EACCES))
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(name: str, number: int, labels: Volume, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="disk is full|permission is denied"):
-        with create(tmp_path / name, labels, "uint8") as put:
-            put(labels.array[:2])
-            raise OSError(number, "as the system says it")
+    wanted = pytest.raises(InputError, match="disk is full|permission is denied")
+    with wanted, create(tmp_path / name, labels, "uint8") as put:
+        put(labels.array[:2])
+        raise OSError(number, "as the system says it")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +82,7 @@ def test_written_over_itself(name: str, labels: Volume, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(read(tmp_path / name).array), labels.array)
 
 
-@pytest.mark.parametrize("name", ("things", "things.ome.zarr"))
+@pytest.mark.parametrize("name", ["things", "things.ome.zarr"])
 def test_a_folder_with_other_things_is_not_replaced(name: str, labels: Volume, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.odt").write_text("years of work")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 -- the name that its users know
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Volume, read, write
@@ -18,8 +18,8 @@ def save(path: Path, fields: str, data: bytes = ARRAY.tobytes()) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ("a.mha", "a.mhd"))
-@pytest.mark.parametrize("compress", (False, True))
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+@pytest.mark.parametrize("compress", [False, True])
 def test_simpleitk_reads_what_we_write_and_back(name: str, compress: bool, scan: Volume, tmp_path: Path) -> None:
     write(scan, tmp_path / name, compress)
     image = sitk.ReadImage(tmp_path / name)

@@ -18,8 +18,8 @@ def affine(volume: Volume) -> np.ndarray:
     return RAS @ volume.index_to_world[:, [2, 1, 0, 3]]
 
 
-@pytest.mark.parametrize("name", ("a.nii", "a.nii.gz"))
-@pytest.mark.parametrize("mirrored", (False, True))
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("mirrored", [False, True])
 def test_nibabel_reads_what_we_write(name: str, mirrored: bool, scan: Volume, tmp_path: Path) -> None:
     columns = np.asarray(scan.direction) * ([1, 1, -1] if mirrored else [1, 1, 1])
     volume = Volume(scan.array, scan.spacing_mm, scan.origin_mm, tuple(tuple(row) for row in columns.tolist()))
@@ -31,7 +31,7 @@ def test_nibabel_reads_what_we_write(name: str, mirrored: bool, scan: Volume, tm
     np.testing.assert_allclose(image.header.get_zooms()[::-1], volume.spacing_mm, rtol=1e-6)
 
 
-@pytest.mark.parametrize("form", ("sform", "qform"))
+@pytest.mark.parametrize("form", ["sform", "qform"])
 def test_we_read_what_nibabel_writes(form: str, scan: Volume, tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(np.asarray(scan.array).T, affine(scan))
     image.set_qform(affine(scan), 1 if form == "qform" else 0)

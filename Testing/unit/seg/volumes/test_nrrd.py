@@ -7,7 +7,7 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 -- the name that its users know
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Volume, read, write
@@ -33,7 +33,7 @@ def test_simpleitk_reads_what_we_write(scan: Volume, tmp_path: Path) -> None:
         assert image.GetMetaData("note") == scan.metadata["note"]
 
 
-@pytest.mark.parametrize("compress", (False, True))
+@pytest.mark.parametrize("compress", [False, True])
 def test_we_read_what_simpleitk_writes(compress: bool, scan: Volume, tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(np.asarray(scan.array))
     image.SetSpacing(scan.spacing_mm[::-1])
@@ -58,7 +58,7 @@ def test_raw_is_memory_mapped_and_gzip_unpacked_once(scan: Volume, tmp_path: Pat
     np.testing.assert_array_equal(packed[0], scan.array[0])  # not unpacked again
 
 
-@pytest.mark.parametrize("compress", (False, True))
+@pytest.mark.parametrize("compress", [False, True])
 def test_a_volume_travels_to_another_process(compress: bool, scan: Volume, tmp_path: Path) -> None:
     write(scan, tmp_path / "a.nrrd", compress)
     volume = read(tmp_path / "a.nrrd")
@@ -122,7 +122,7 @@ def test_an_axis_of_one_channel_is_left_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(volume.array), ARRAY)
 
 
-@pytest.mark.parametrize("encoding", ("raw", "gzip"))
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
 def test_a_detached_header(encoding: str, tmp_path: Path) -> None:
     nrrd.write(str(tmp_path / "a.nhdr"), ARRAY, {"encoding": encoding, "spacings": [1, 2, 3]}, index_order="C")
     volume = read(tmp_path / "a.nhdr")

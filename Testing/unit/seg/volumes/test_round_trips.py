@@ -47,7 +47,7 @@ def test_geometry_voxels_and_metadata_survive(name: str, volume: Volume, compres
     assert again.metadata == volume.metadata
 
 
-@pytest.mark.parametrize("name", (*EXACT, "a.nii", "a.nii.gz"))
+@pytest.mark.parametrize("name", [*EXACT, "a.nii", "a.nii.gz"])
 def test_micrometre_voxels_far_from_the_origin(name: str, scan: Volume, tmp_path: Path) -> None:
     write(scan, tmp_path / name)
     again = read(tmp_path / name)
@@ -57,7 +57,7 @@ def test_micrometre_voxels_far_from_the_origin(name: str, scan: Volume, tmp_path
     np.testing.assert_allclose(again.index_to_world, scan.index_to_world, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", (*EXACT, "a.nii", "a.nii.gz", "a.seg.nrrd"))
+@pytest.mark.parametrize("name", [*EXACT, "a.nii", "a.nii.gz", "a.seg.nrrd"])
 def test_slabs_of_any_depth_give_the_same_file(name: str, labels: Volume, tmp_path: Path) -> None:
     with create(tmp_path / name, labels, labels.dtype) as put:
         for z in (slice(0, 1), slice(1, 4), slice(4, 5)):
@@ -70,7 +70,7 @@ def test_slabs_of_any_depth_give_the_same_file(name: str, labels: Volume, tmp_pa
     assert isinstance(again.array[0:1], np.ndarray)
 
 
-@pytest.mark.parametrize("name", ("a.nrrd", "a.seg.nrrd", "a.mha", "a.tif", "a.nii.gz"))
+@pytest.mark.parametrize("name", ["a.nrrd", "a.seg.nrrd", "a.mha", "a.tif", "a.nii.gz"])
 def test_the_same_voxels_give_the_same_bytes(name: str, labels: Volume, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     write(labels, tmp_path / name, True if name != "a.tif" else None)

@@ -152,3 +152,12 @@ def test_files_of_old_slicers_count_from_one(tmp_path: Path) -> None:
     text = path.read_bytes().replace(b"Segmentation_M", b"Segment0_ID:=x\nSegment0_Name:=Bone\nSegmentation_M")
     path.write_bytes(text)
     assert np.asarray(read(path).array).tolist() == [[[3, 3]]]
+
+
+def test_a_table_of_its_own_is_the_measure(labels: Volume, tmp_path: Path) -> None:
+    table = json.dumps([{"value": 3, "name": "Bone", "colour": [1, 1, 1], "id": "b", "tags": ""}])
+    bone = labels.like(np.where(np.asarray(labels.array) == 3, 3, 0).astype(np.uint8), segments=table)
+    write(bone, tmp_path / "a.seg.nrrd")
+    np.testing.assert_array_equal(np.asarray(read(tmp_path / "a.seg.nrrd").array), bone.array)
+    with pytest.raises(InputError, match="got label value 1 .* wanted 0, 3, 255"):
+        write(labels.like(labels.array, segments=table), tmp_path / "b.seg.nrrd")

@@ -18,7 +18,7 @@ from ImplantSegLib.volumes.streams import DeflatedVoxels, inflate
 ARRAY = np.random.default_rng(0).integers(0, 3, (6, 50, 60)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("pack", (gzip.compress, zlib.compress))
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 def test_gzip_and_zlib_behind_a_header(pack, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"header" + pack(b"skipped" + ARRAY.tobytes() + b"trailing"))
     voxels = DeflatedVoxels(tmp_path / "a", ARRAY.dtype, ARRAY.shape, offset=6, skip=7)
@@ -63,7 +63,7 @@ def test_damaged_bytes(tmp_path: Path) -> None:
         list(inflate(tmp_path / "a"))
 
 
-@pytest.mark.parametrize("name", ("a.nrrd", "a.seg.nrrd", "a.mha", "a.tif", "slices", "a.ome.zarr"))
+@pytest.mark.parametrize("name", ["a.nrrd", "a.seg.nrrd", "a.mha", "a.tif", "slices", "a.ome.zarr"])
 def test_memory_does_not_grow_with_the_volume(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """16 MiB pass through; a slab has 256 KiB, and a layer of zarr chunks 1 MiB."""
     monkeypatch.setattr("ImplantSegLib.volumes.zarr.CHUNK", (4, 512, 512))

@@ -110,8 +110,8 @@ def test_one_2d_file_and_a_folder_of_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 1, 5), (3, 4, 1), (1, 1, 1)])
-@pytest.mark.parametrize("name", ("a.tif", "slices"))
-@pytest.mark.parametrize("compress", (None, True))
+@pytest.mark.parametrize("name", ["a.tif", "slices"])
+@pytest.mark.parametrize("compress", [None, True])
 def test_axes_of_one_voxel(shape: tuple[int, ...], name: str, compress: bool | None, tmp_path: Path) -> None:
     array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
     write(Volume(array), tmp_path / name, compress)

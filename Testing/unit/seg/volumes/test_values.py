@@ -7,7 +7,7 @@ from ImplantSegLib.volumes import Volume
 from ImplantSegLib.volumes.values import PERCENTS, count_values, summarise
 
 
-@pytest.mark.parametrize("dtype", ("uint8", "int8", "uint16", "int16"))
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
 def test_small_integers_are_exact(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ImplantSegLib.volumes.values._SLAB_BYTES", 200)  # several slabs
     limits = np.iinfo(dtype)
@@ -19,7 +19,7 @@ def test_small_integers_are_exact(dtype: str, monkeypatch: pytest.MonkeyPatch) -
         assert values.percentiles[percent] == np.percentile(array, percent, method="inverted_cdf")
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64", "int32"))
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_wide_types_to_a_65536th_of_the_range(dtype: str) -> None:
     array = (np.random.default_rng(0).normal(size=(6, 17, 18)) * 1e5).astype(dtype)
     values = summarise(Volume(array))
@@ -44,7 +44,7 @@ def test_constant_and_hopeless_volumes() -> None:
     assert hopeless.not_finite == 8
 
 
-@pytest.mark.parametrize("dtype", ("uint8", "int16", "int64"))
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64"])
 def test_counts_of_labels(dtype: str) -> None:
     array = np.array([0, 0, 1, 3, 3, 3, 127, 0], dtype).reshape(2, 2, 2)
     assert count_values(Volume(array)) == {0: 3, 1: 1, 3: 3, 127: 1}

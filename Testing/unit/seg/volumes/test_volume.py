@@ -21,7 +21,7 @@ def test_only_three_dimensions(shape: tuple[int, ...]) -> None:
         Volume(np.zeros(shape))
 
 
-@pytest.mark.parametrize("step", (0.0, -1.0, np.nan, np.inf))
+@pytest.mark.parametrize("step", [0.0, -1.0, np.nan, np.inf])
 def test_only_positive_spacing(step: float) -> None:
     with pytest.raises(InputError, match="three positive numbers; pass --spacing-um"):
         Volume(np.zeros((2, 2, 2)), (1.0, step, 1.0))
