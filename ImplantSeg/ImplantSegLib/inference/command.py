@@ -93,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SIZE",
         help="memory that the run may use, such as 8GiB (default: half of what is free)",
     )
-    run.add_argument("--resume", action="store_true", help="go on with an interrupted run of the same job")
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an interrupted run of the same job, kept in the folder .OUT.work",
+    )
     run.add_argument("--dry-run", action="store_true", help="tell tiles, memory, disk and time, and do nothing")
     return parser
 

@@ -17,7 +17,7 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.inference.job import SegmentJob, job_path
 from ImplantSegLib.inference.work import Work
 from ImplantSegLib.preprocess import normalise
-from ImplantSegLib.preprocess.pipeline import with_fov
+from ImplantSegLib.preprocess.pipeline import refuse_overwriting, with_fov
 from ImplantSegLib.volumes import FieldOfView, Volume, create, formats, read
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def segment(job: SegmentJob, resume: bool = False) -> SegmentJob:
         When the smallest possible cut does not fit into the memory allowed.
     """
     formats.of_output(job.output)
+    refuse_overwriting(job.input, job.output)
     scan, bundle = open_inputs(job)
     work = Work(job.output, job.key(bundle.weights_sha256))
     resumed = resume and work.resume()

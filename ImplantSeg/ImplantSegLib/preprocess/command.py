@@ -38,6 +38,7 @@ def preprocess(argv: list[str]) -> None:
     from ImplantSegLib.preprocess.nlm import NlmSettings
     from ImplantSegLib.volumes import read
 
+    pipeline.refuse_overwriting(options.input, options.output)
     steps = Steps(
         bin=options.bin,
         denoise=options.denoise,

@@ -100,6 +100,18 @@ def with_fov(volume: Volume, text: str) -> Volume:
     return volume.like(volume.array, fov=str(fov))
 
 
+def refuse_overwriting(source: Path, target: Path) -> None:
+    """Refuse to write a result over the very file that is being read.
+
+    Raises
+    ------
+    InputError
+        When both paths are the same file.
+    """
+    if source.resolve() == target.resolve():
+        raise InputError(f"got {target} as input and as output", "choose another name for the output")
+
+
 @contextmanager
 def _denoised(volume: Volume, path: Path, steps: Steps, record: dict[str, Any]) -> Iterator[Volume]:
     if steps.denoise == "none":

@@ -219,6 +219,13 @@ def test_unknown_format_is_refused_before_any_work(case, tmp_path):
     assert left(tmp_path) == []
 
 
+def test_scan_is_not_overwritten(case, tmp_path):
+    before = Path(case.scan).read_bytes()
+    with pytest.raises(InputError, match="as input and as output"):
+        segment(job(case, tmp_path, "scan.nrrd"))
+    assert Path(case.scan).read_bytes() == before
+
+
 def test_too_small_disk_is_told_before_any_work(case, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**4}))
     with pytest.raises(InputError, match="GiB of disk"):

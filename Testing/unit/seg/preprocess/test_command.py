@@ -50,6 +50,13 @@ def test_preprocess_of_the_result_is_refused(scan, tmp_path, capsys):
     assert not (tmp_path / "twice.nrrd").exists()
 
 
+def test_scan_is_not_overwritten(scan, capsys):
+    before = scan.read_bytes()
+    assert run("preprocess", scan, scan) == 2
+    assert "as input and as output" in capsys.readouterr().err
+    assert scan.read_bytes() == before
+
+
 def test_without_any_step_the_voxels_stay(scan, tmp_path):
     assert run("preprocess", scan, tmp_path / "same.nrrd", "--normalise", "none", "--fov", "box") == 0
     same = read(tmp_path / "same.nrrd")
