@@ -93,11 +93,11 @@ def _commands(options: Any) -> list[list[Any]]:
     out = options.out
     phantom, scan, segmentation = out / "phantom", out / "scan.nrrd", out / "segmentation.seg.nrrd"
     return [
-        ["phantom", phantom, "--seed", options.seed, "--shape", options.shape, "--spacing-um", options.spacing_um,
-         "--weeks", WEEKS],
+        ["phantom", phantom, "--seed", options.seed, "--shape", options.shape, "--spacing-um", f"{options.spacing_um:g}",
+         "--weeks", f"{WEEKS:g}"],
         ["preprocess", phantom / "image.nrrd", scan],
         ["segment", scan, segmentation, *(["--model", options.model] if options.model else [])],
-        ["quantify", segmentation, "--reference", phantom / "reference.nrrd", "--weeks", WEEKS,
+        ["quantify", segmentation, "--reference", phantom / "reference.nrrd", "--weeks", f"{WEEKS:g}",
          "--truth", phantom / "labels.seg.nrrd", "--image", scan, "-o", out / RESULTS],
     ]  # fmt: skip
 
@@ -105,7 +105,6 @@ def _commands(options: Any) -> list[list[Any]]:
 def _verbs() -> dict[str, Callable[[list[str]], None]]:
     """Give the functions that the command line calls for the verbs of the demo."""
     from ImplantSegLib.inference.command import segment
-
     from ImplantSegLib.phantom.command import main as phantom
     from ImplantSegLib.preprocess.command import preprocess
     from ImplantSegQuantLib.command import quantify

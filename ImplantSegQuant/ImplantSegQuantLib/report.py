@@ -131,9 +131,9 @@ def _inside(index: Index, segmentation: Volume, fov: FieldOfView) -> Planes | No
 
 
 def _slices_alt(slices: Slices) -> str:
-    under = "Grey values, and the same with" if slices.grey is not None else "Labels and"
+    shown = "Grey values, and labels in class colours over them," if slices.grey else "Labels in class colours"
     drawn = ", ".join(figures.OUTLINES[name][2] for name in slices.outlines)
-    return f"{under} class colours in the xy, xz and yz planes through the implant's centre. Outlines: {drawn}."
+    return f"{shown} in the xy, xz and yz planes through the implant's centre. Outlines: {drawn}."
 
 
 def _pictures(coarse: Coarse) -> dict[str, str]:

@@ -45,7 +45,7 @@ def test_the_verbs_are_run_in_order_on_each_other_s_files(calls, tmp_path, capsy
     demo.main([str(out), "--seed", "11", "--spacing-um", "20", "--shape", "32,64,64", "--progress", "none"])
     assert [verb for verb, _ in calls] == ["phantom", "preprocess", "segment", "quantify"]
     phantom, preprocess, segment, quantify = (argv for _, argv in calls)
-    wanted = ["--seed", "11", "--shape", "32,64,64", "--spacing-um", "20.0", "--weeks", "12.0"]
+    wanted = ["--seed", "11", "--shape", "32,64,64", "--spacing-um", "20", "--weeks", "12"]
     assert phantom == [str(out / "phantom"), *wanted, "--progress", "none"]
     assert preprocess[:2] == [str(out / "phantom" / "image.nrrd"), segment[0]]
     assert "--model" not in segment
