@@ -93,8 +93,8 @@ def _commands(options: Any) -> list[list[Any]]:
     out = options.out
     phantom, scan, segmentation = out / "phantom", out / "scan.nrrd", out / "segmentation.seg.nrrd"
     return [
-        ["phantom", phantom, "--seed", options.seed, "--shape", options.shape, "--spacing-um", f"{options.spacing_um:g}",
-         "--weeks", f"{WEEKS:g}"],
+        ["phantom", phantom, "--seed", options.seed, "--shape", options.shape,
+         "--spacing-um", f"{options.spacing_um:g}", "--weeks", f"{WEEKS:g}"],
         ["preprocess", phantom / "image.nrrd", scan],
         ["segment", scan, segmentation, *(["--model", options.model] if options.model else [])],
         ["quantify", segmentation, "--reference", phantom / "reference.nrrd", "--weeks", f"{WEEKS:g}",
