@@ -57,8 +57,9 @@ bench: .venv/installed-dev  ## time and peak memory against the naive way, as ra
 
 docs-figures: .venv/installed-dev  ## make the figures of docs/ again
 	$(BIN)/python Testing/bench/difficulty.py work/difficulty docs/images
+	@for script in docs/figures/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-clean:  ## delete environments, caches, build folders and demo/ and work/
+clean:  ## delete environments, caches, build folders, demo/ and work/
 	rm -rf .venv .venv312 build dist demo work *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
