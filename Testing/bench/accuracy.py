@@ -51,7 +51,8 @@ def measure(scan: Path, weeks: float, model: str) -> dict[str, float]:
     out = scan / f"with-{Path(model).stem}"
     if not (out / "results.json").exists():
         segmentation = str(out / "segmentation.seg.nrrd")
-        run("segment", str(scan / "image.nrrd"), segmentation, "--model", model)
+        if not Path(segmentation).exists():
+            run("segment", str(scan / "image.nrrd"), segmentation, "--model", model)
         truth = ("--truth", str(scan / "labels.seg.nrrd"), "--reference", str(scan.parent / "reference.nrrd"))
         run(
             "quantify", segmentation, *truth, "--weeks", str(weeks), "--image", str(scan / "image.nrrd"), "-o", str(out)
