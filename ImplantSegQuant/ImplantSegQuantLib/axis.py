@@ -14,8 +14,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-CYLINDER_POINTS = 1500
+CYLINDER_POINTS = 600
 """Surface points used to fit a cylinder."""
+
+STARTS = 12
+"""Directions from which a cylinder is fitted: about 40° apart, well inside what the fit can turn."""
 
 SAME_AXIS_DEG = 3.0
 """Axes nearer than this in direction (and ``SAME_AXIS_MM`` in place) are one candidate."""
@@ -41,7 +44,7 @@ def candidates(points_mm: Array, inside_mm: Array, grid_axes: Array) -> list[Axi
     grid_axes : array, shape (3, 3)
         Row i is the world direction along which slices number i are stacked.
     """
-    found = [_cylinder(points_mm[:CYLINDER_POINTS], start) for start in directions(24)]
+    found = [_cylinder(points_mm[:CYLINDER_POINTS], start) for start in directions(STARTS)]
     found.sort(key=lambda fitted: fitted[0])
     pooled = [axis for _, axis in found[:6]]
     centre = inside_mm.mean(axis=0)

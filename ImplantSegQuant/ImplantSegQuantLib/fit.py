@@ -33,8 +33,8 @@ FILLED_LIMIT_PERCENT = 25.0
 SLIDES_MM = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Motions along the reference's easiest slide that are tried for the ambiguity."""
 
-SLIDE_SCORE = 0.01
-"""A slide that raises the score by less than this cannot be told from the pose."""
+SLIDE_COST = 0.003
+"""A slide that raises the mean robust cost by less than this cannot be told from the pose."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
     distance = pair.field.sample(scan.points_mm @ matrix[:3, :3].T + matrix[:3, 3])
     sound = np.abs(distance[np.abs(distance) <= sound_mm])
     inside = pair.field.sample(scan.inside_mm[:100_000] @ matrix[:3, :3].T + matrix[:3, 3])
-    slide_mm, slide_volume = _slide(pair, matrix, 2 * sound_mm)
+    slide_mm, slide_volume = _slide(pair, matrix)
     return {
         "surface_distance_mean_um": 1000 * float(sound.mean()) if sound.size else float("nan"),
         "surface_distance_95_um": 1000 * float(np.percentile(sound, 95)) if sound.size else float("nan"),
@@ -143,16 +143,18 @@ def _volume(pair: Pair, nodes: Array, matrix: Array) -> float:
     return float(np.clip(0.5 - distance / min(pair.scan.field.spacing_mm), 0, 1).sum())
 
 
-def _slide(pair: Pair, matrix: Array, scale_mm: float) -> tuple[float, float]:
+def _slide(pair: Pair, matrix: Array) -> tuple[float, float]:
     """Length in mm of the slide that cannot be told apart, and the range of the volume along it in percent."""
+    # only the scan's own points: the same ones before and after, so that the sample adds no noise
+    points, scale_mm = pair.scan.points_mm[:SCORE_POINTS], 2 * pair.scan.node_mm
     rotation, translation, centre = easiest_slide(pair, matrix)
     nodes, _ = _grid(pair)
-    best, start = pair.score(matrix, scale_mm), _volume(pair, nodes, matrix)
+    best, start = pair.field.rigid_cost(points, matrix, scale_mm), _volume(pair, nodes, matrix)
     longest, volumes = 0.0, [start]
     for sign in (1, -1):
         for length_mm in SLIDES_MM:
             moved = motion(sign * length_mm * rotation, sign * length_mm * translation, centre) @ matrix
-            if pair.score(moved, scale_mm) > best + SLIDE_SCORE:
+            if pair.field.rigid_cost(points, moved, scale_mm) > best + SLIDE_COST:
                 break
             longest = max(longest, length_mm)
             volumes.append(_volume(pair, nodes, moved))

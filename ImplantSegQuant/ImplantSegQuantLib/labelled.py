@@ -22,7 +22,7 @@ MAX_NODES = 50_000_000
 SMOOTHING_NODES = 0.8
 """Standard deviation of the Gaussian that takes the stair steps from binary voxels, in nodes."""
 
-CUT_SHARE = 0.05
+CUT_SHARE = 0.15
 """A face of the volume cuts the implant when the section there exceeds this share of the largest one."""
 
 CONTINUED_NODES = 4
@@ -85,7 +85,9 @@ def _cut_faces(sections: list[Array]) -> Array:
     cut = np.array([[section[0], section[-1]] > CUT_SHARE * section.max() for section in sections])
     for axis, side in np.argwhere(cut):
         _log.warning(
-            "the reference is cut off at its %s face along %s: no surface there", ("first", "last")[side], "zyx"[axis]
+            "the reference is cut off at its %s face along %s: no surface there (if it ends there, leave a margin)",
+            ("first", "last")[side],
+            "zyx"[axis],
         )
     return cut
 

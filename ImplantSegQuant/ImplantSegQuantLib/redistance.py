@@ -1,8 +1,8 @@
 """From any function whose zero level is a surface to the signed distance from that surface.
 
-The surface is where the function changes sign between neighbouring nodes (linear interpolation). The
-nearest surface point of every node is then handed on from neighbour to neighbour in eight sweeps, one
-for each direction of travel (vector distance transform: Danielsson 1980, doi:10.1016/0146-664X(80)90054-4;
+The surface is where the function changes sign between neighbouring nodes (linear interpolation): every
+node next to it has a small disc of it, the foot. The nearest foot of every other node is then handed on
+from neighbour to neighbour in eight sweeps, one for each direction of travel (vector distance transform: Danielsson 1980, doi:10.1016/0146-664X(80)90054-4;
 sweeping order: Zhao 2005, doi:10.1090/S0025-5718-04-01678-3).
 """
 
@@ -14,6 +14,9 @@ import numpy as np
 from numba import njit
 
 Array = np.ndarray[Any, Any]
+
+DISC = 0.5
+"""Radius of a foot, in node distances: half the distance to the next foot."""
 
 SUBSAMPLES = 4
 """Sub-samples along each edge of a voxel when the volume inside a field is counted."""
@@ -36,11 +39,11 @@ def signed_distance(values: Array, spacing_mm: tuple[float, float, float]) -> Ar
     """
     spacing = np.array(spacing_mm)
     feet = np.full(values.shape, -1, np.int32)
-    points = _surface_feet(values, spacing, feet)
+    discs = _surface_discs(values, spacing, feet)
     distance = np.full(values.shape, np.inf, np.float32)
-    _start(distance, feet, points, spacing)
+    _start(distance, feet, discs, spacing)
     for direction in np.ndindex(2, 2, 2):
-        _sweep(distance, feet, points, spacing, np.array(direction))
+        _sweep(distance, feet, discs, spacing, np.array(direction))
     return np.copysign(distance, values, out=values)
 
 
@@ -53,54 +56,97 @@ def _crossing(here: float, there: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _surface_feet(values: Array, spacing: Array, feet: Array) -> Array:
-    """Nearest surface points (N, 3), (z, y, x) in mm, of the nodes next to the surface; ``feet`` gets their numbers."""
-    depth, rows, columns = values.shape
+def _surface_discs(values: Array, spacing: Array, feet: Array) -> Array:
+    """Centres and unit normals (N, 6), (z, y, x) in mm, of the discs next to nodes; ``feet`` gets their numbers."""
     count = 0
-    points = np.empty((1024, 3), np.float32)
-    normal = np.empty(3)
-    for z in range(depth):
-        for y in range(rows):
-            for x in range(columns):
-                here = values[z, y, x]
-                square = 0.0
-                for axis in range(3):
-                    dz, dy, dx = (1, 0, 0) if axis == 0 else ((0, 1, 0) if axis == 1 else (0, 0, 1))
-                    ahead = behind = np.inf
-                    if z + dz < depth and y + dy < rows and x + dx < columns:
-                        ahead = _crossing(here, values[z + dz, y + dy, x + dx])
-                    if z >= dz and y >= dy and x >= dx:
-                        behind = _crossing(here, values[z - dz, y - dy, x - dx])
-                    normal[axis] = 1.0 / (ahead * spacing[axis]) if ahead <= behind else -1.0 / (behind * spacing[axis])
-                    square += normal[axis] ** 2
-                if square == 0.0:
+    discs = np.empty((1024, 6), np.float32)
+    way, slope = np.empty(3), np.empty(3)
+    for z in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            for x in range(values.shape[2]):
+                if not _ways_to_surface(values, spacing, (z, y, x), way, slope):
                     continue
-                if count == points.shape[0]:
-                    grown = np.empty((2 * count, 3), np.float32)
-                    grown[:count] = points
-                    points = grown
-                # the plane through the crossings on the axes: its foot lies at normal / |normal|²
-                points[count, 0] = z * spacing[0] + normal[0] / square
-                points[count, 1] = y * spacing[1] + normal[1] / square
-                points[count, 2] = x * spacing[2] + normal[2] / square
+                if count == discs.shape[0]:
+                    grown = np.empty((2 * count, 6), np.float32)
+                    grown[:count] = discs
+                    discs = grown
+                length = _distance_along(way, slope)
+                node = (z, y, x)
+                for axis in range(3):
+                    discs[count, axis] = node[axis] * spacing[axis] + length * slope[axis]
+                    discs[count, 3 + axis] = slope[axis]
                 feet[z, y, x] = count
                 count += 1
-    return points[:count].copy()
-
-
-@njit(nogil=True, cache=True, fastmath=True, inline="always")
-def _squared_distance(points: Array, foot: int, z: float, y: float, x: float) -> float:
-    return (points[foot, 0] - z) ** 2 + (points[foot, 1] - y) ** 2 + (points[foot, 2] - x) ** 2
+    return discs[:count].copy()
 
 
 @njit(nogil=True, cache=True)
-def _start(distance: Array, feet: Array, points: Array, spacing: Array) -> None:
+def _ways_to_surface(values: Array, spacing: Array, node: tuple[int, int, int], way: Array, slope: Array) -> bool:
+    """Whether a neighbour has the other sign; signed mm to the surface along each axis (0: none), and the slope.
+
+    The slope is a vector towards the surface, of any length.
+    """
+    z, y, x = node
+    here = values[z, y, x]
+    found = False
+    for axis in range(3):
+        dz, dy, dx = (1, 0, 0) if axis == 0 else ((0, 1, 0) if axis == 1 else (0, 0, 1))
+        after = before = here
+        if node[axis] + 1 < values.shape[axis]:
+            after = values[z + dz, y + dy, x + dx]
+        if node[axis] > 0:
+            before = values[z - dz, y - dy, x - dx]
+        ahead, behind = _crossing(here, after), _crossing(here, before)
+        way[axis] = 0.0
+        if min(ahead, behind) < np.inf:
+            found = True
+            way[axis] = spacing[axis] * (ahead if ahead <= behind else -behind)
+        slope[axis] = (after - before) / spacing[axis] * (1.0 if here < 0.0 else -1.0)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _distance_along(way: Array, slope: Array) -> float:
+    """Distance of the plane across the slope through the crossings; the slope becomes a unit vector.
+
+    Where the slope points away from the crossings, as it may at a sharp edge, the plane through the
+    crossings themselves is taken.
+    """
+    length = np.sqrt((slope**2).sum())
+    total = weight = 0.0
+    for axis in range(3):
+        if way[axis] != 0.0 and length > 0.0:
+            share = (slope[axis] / length) ** 2
+            total += share * way[axis] * slope[axis] / length
+            weight += share
+    if weight > 0.0 and total > 0.0:
+        slope /= length
+        return total / weight
+    for axis in range(3):
+        slope[axis] = 1.0 / way[axis] if way[axis] != 0.0 else 0.0
+    length = np.sqrt((slope**2).sum())
+    slope /= length
+    return 1.0 / length
+
+
+@njit(nogil=True, cache=True, fastmath=True, inline="always")
+def _squared_distance(discs: Array, foot: int, point: tuple[float, float, float], radius: float) -> float:
+    vz, vy, vx = point[0] - discs[foot, 0], point[1] - discs[foot, 1], point[2] - discs[foot, 2]
+    along = vz * discs[foot, 3] + vy * discs[foot, 4] + vx * discs[foot, 5]
+    aside = vz * vz + vy * vy + vx * vx - along * along
+    if aside <= radius * radius:
+        return along * along
+    return along * along + (np.sqrt(aside) - radius) ** 2
+
+
+@njit(nogil=True, cache=True)
+def _start(distance: Array, feet: Array, discs: Array, spacing: Array) -> None:
     for z in range(distance.shape[0]):
         for y in range(distance.shape[1]):
             for x in range(distance.shape[2]):
                 foot = feet[z, y, x]
                 if foot >= 0:
-                    square = _squared_distance(points, foot, z * spacing[0], y * spacing[1], x * spacing[2])
+                    square = _squared_distance(discs, foot, (z * spacing[0], y * spacing[1], x * spacing[2]), 0.0)
                     distance[z, y, x] = np.sqrt(square)
 
 
@@ -110,7 +156,8 @@ def _bounds(forward: int, count: int) -> tuple[int, int, int]:
 
 
 @njit(nogil=True, cache=True)
-def _sweep(distance: Array, feet: Array, points: Array, spacing: Array, direction: Array) -> None:
+def _sweep(distance: Array, feet: Array, discs: Array, spacing: Array, direction: Array) -> None:
+    radius = DISC * spacing.mean()
     z0, z1, dz = _bounds(direction[0], distance.shape[0])
     y0, y1, dy = _bounds(direction[1], distance.shape[1])
     x0, x1, dx = _bounds(direction[2], distance.shape[2])
@@ -119,7 +166,7 @@ def _sweep(distance: Array, feet: Array, points: Array, spacing: Array, directio
             for x in range(x0, x1, dx):
                 best = distance[z, y, x] ** 2
                 foot = feet[z, y, x]
-                pz, py, px = z * spacing[0], y * spacing[1], x * spacing[2]
+                point = (z * spacing[0], y * spacing[1], x * spacing[2])
                 for axis in range(3):
                     if axis == 0:
                         other = feet[z - dz, y, x] if z != z0 else -1
@@ -128,7 +175,7 @@ def _sweep(distance: Array, feet: Array, points: Array, spacing: Array, directio
                     else:
                         other = feet[z, y, x - dx] if x != x0 else -1
                     if other >= 0 and other != foot:
-                        square = _squared_distance(points, other, pz, py, px)
+                        square = _squared_distance(discs, other, point, radius)
                         if square < best:
                             best = square
                             foot = other

@@ -18,11 +18,11 @@ from ImplantSegQuantLib.field import DistanceField
 
 Array = np.ndarray[Any, Any]
 
-POINTS = 600
+POINTS = 400
 """Surface points compared at every height and angle."""
 
-HEIGHT_STEP_MM = 0.12
-"""About a tenth of a thread's pitch."""
+HEIGHT_STEP_MM = 0.14
+"""About a ninth of a thread's pitch."""
 
 ANGLE_STEPS = 12
 """On a thread 30° is as much as a twelfth of the pitch."""

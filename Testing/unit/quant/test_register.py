@@ -1,0 +1,197 @@
+"""Registration on small explants: a real screw, corroded, cut by the field of view, 50 µm voxels."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.phantom.screw import Screw
+from ImplantSegLib.volumes import FieldOfView, Volume
+from ImplantSegQuantLib import register
+from ImplantSegQuantLib.implicit import field_of
+from ImplantSegQuantLib.pose import Pose
+from ImplantSegQuantLib.reference import Reference, distance_slab, of_labels
+from ImplantSegQuantLib.surface import surface_points
+
+VOXEL_MM = 0.05
+SHAPE = (52, 90, 90)
+SITES = {"tip": 0.9, "middle": 7.0, "head": 14.3}
+"""Height on the screw that lies in the middle of the field of view."""
+
+
+def reference_of(screw: Screw) -> Reference:
+    return Reference(field_of(screw.signed_distance, np.array(screw.bounds_mm), finest_mm=0.06), "test screw")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return reference_of(Screw())
+
+
+def pose_at(site: str, seed: int, rotation: Rotation | None = None) -> np.ndarray:
+    """Scan to reference: the screw near the middle of the scan, tilted up to 20°, any way up."""
+    rng = np.random.default_rng(seed)
+    if rotation is None:
+        tilt = np.radians(rng.uniform(0, 20)) * np.array([np.cos(seed), np.sin(seed), 0])
+        way_up = Rotation.from_rotvec([np.pi * (seed % 2), 0, 0])
+        rotation = way_up * Rotation.from_rotvec(tilt) * Rotation.from_rotvec([0, 0, rng.uniform(0, 6)])
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation.as_matrix()
+    matrix[:3, 3] = [*rng.uniform(-0.2, 0.2, 2), SITES[site]]
+    return matrix
+
+
+def explant(matrix: np.ndarray, seed: int, corrosion_mm: float = 0.12, **metadata: str) -> Volume:
+    """Labels of a corroded screw: patchy depth, layer missing and swollen in places, bone, 1 % wrong voxels."""
+    rng = np.random.default_rng(seed)
+    origin = tuple(-0.5 * VOXEL_MM * (n - 1) for n in SHAPE[::-1])
+    grid = Volume(np.zeros(SHAPE, np.uint8), (VOXEL_MM,) * 3, origin, metadata=metadata)
+    index = np.indices(SHAPE).reshape(3, -1).T
+    world = index @ grid.index_to_world[:3, :3].T + grid.index_to_world[:3, 3]
+    distance = Screw().signed_distance(world @ matrix[:3, :3].T + matrix[:3, 3]).reshape(SHAPE)
+
+    def smooth() -> np.ndarray:
+        noise = gaussian_filter(rng.standard_normal(SHAPE), 0.3 / VOXEL_MM)
+        return noise / noise.std()
+
+    labels = np.where((distance > 0.05) & (smooth() > 0.3), 3, 0).astype(np.uint8)
+    labels[(distance < np.clip(0.03 * smooth(), 0, 0.04)) & (smooth() > -0.6)] = 2
+    labels[distance < -corrosion_mm * np.exp(0.7 * smooth())] = 1
+    wrong = rng.random(SHAPE) < 0.01
+    labels[wrong] = rng.integers(0, 4, wrong.sum())
+    return grid.like(labels)
+
+
+def surface_error_mm(reference: Reference, found: Pose, truth: np.ndarray) -> float:
+    """Mean distance of the truly posed surface in the field of view from the found one: blind to the helix."""
+    points = surface_points(reference.field)[:20_000]
+    scan = Pose(truth).inverse().apply(points)
+    seen = (np.abs(scan) < 0.5 * VOXEL_MM * np.array(SHAPE[::-1])).all(axis=1)
+    assert seen.sum() > 200
+    return float(np.abs(reference.distance(found.apply(scan[seen]))).mean())
+
+
+def displacement_mm(reference: Reference, found: Pose, truth: np.ndarray) -> float:
+    """Mean displacement of those points: the full pose."""
+    points = surface_points(reference.field)[:20_000]
+    scan = Pose(truth).inverse().apply(points)
+    seen = (np.abs(scan) < 0.5 * VOXEL_MM * np.array(SHAPE[::-1])).all(axis=1)
+    return float(np.linalg.norm(found.apply(scan[seen]) - points[seen], axis=1).mean())
+
+
+def initial_volume(reference: Reference, matrix: np.ndarray, grid: Volume) -> float:
+    distance = distance_slab(reference, Pose(matrix), grid, slice(None))
+    return float(np.clip(0.5 - distance / VOXEL_MM, 0, 1).sum())
+
+
+@pytest.fixture(scope="module")
+def found_at(reference):
+    """Registration of the explant of a site, once for all tests that look at it."""
+
+    @functools.cache
+    def find(site: str) -> tuple[np.ndarray, Volume, Pose]:
+        seed = list(SITES).index(site) + 1
+        truth = pose_at(site, seed)
+        labels = explant(truth, seed)
+        return truth, labels, register.register(labels, reference)
+
+    return find
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_pose_of_a_corroded_screw_is_found(reference, found_at, site):
+    truth, _, found = found_at(site)
+    assert surface_error_mm(reference, found, truth) < 0.2 * VOXEL_MM
+
+
+@pytest.mark.parametrize("site", ["tip", "head"])
+def test_the_full_pose_is_found_where_the_helix_ends(reference, found_at, site):
+    truth, _, found = found_at(site)
+    assert displacement_mm(reference, found, truth) < 4 * VOXEL_MM  # a swollen tip pushes it along the axis
+
+
+# the volume at the tip grows with every fraction of a voxel that the swollen layer pushes the screw along its axis
+@pytest.mark.parametrize(("site", "tolerance"), [("tip", 0.02), ("middle", 3e-3), ("head", 3e-3)])
+def test_the_initial_volume_is_right(reference, found_at, site, tolerance):
+    truth, labels, found = found_at(site)
+    volume, true_volume = (initial_volume(reference, matrix, labels) for matrix in (found.matrix, truth))
+    assert volume == pytest.approx(true_volume, rel=tolerance)
+
+
+def test_a_screw_that_lies_across_the_slices_is_found(reference):
+    truth = pose_at("head", 4, Rotation.from_euler("xyz", [85, 10, 30], degrees=True))
+    found = register.register(explant(truth, 4), reference)
+    assert surface_error_mm(reference, found, truth) < 0.2 * VOXEL_MM
+
+
+def test_the_same_input_gives_the_same_pose(reference, found_at):
+    _, labels, first = found_at("tip")
+    second = register.register(labels, reference)
+    np.testing.assert_array_equal(first.matrix, second.matrix)
+    assert first.quality == second.quality
+
+
+def test_a_manual_start_is_refined(reference):
+    truth = pose_at("head", 6)
+    start = np.eye(4)
+    start[:3, :3] = Rotation.from_rotvec([0.05, -0.03, 0.1]).as_matrix()
+    start[:3, 3] = 0.1, -0.1, 0.1
+    found = register.register(explant(truth, 6), reference, initial=Pose(truth @ start))
+    assert displacement_mm(reference, found, truth) < VOXEL_MM
+
+
+def test_the_edge_of_a_round_field_of_view_is_no_surface(reference):
+    truth = pose_at("middle", 7)
+    labels = explant(truth, 7)
+    centre, radius = (SHAPE[1] - 1) / 2, 28.0  # the circle cuts the thread: 2.8 mm across
+    inside = FieldOfView((centre, centre, radius)).slice_mask(SHAPE[1:])
+    cut = labels.like(np.where(inside, labels.array, 0), fov=f"circle:{centre},{centre},{radius}")
+    found = register.register(cut, reference)
+    assert surface_error_mm(reference, found, truth) < 0.3 * VOXEL_MM
+    assert found.quality["outside_percent"] < 1
+
+
+def test_quality_tells_a_bare_shank_from_a_head(found_at):
+    shank, head = (found_at(site)[2].quality for site in ("middle", "head"))
+    assert shank["slide_um"] >= 400 > 100 >= head["slide_um"]
+    assert shank["slide_volume_percent"] < 0.1
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_quality_of_a_good_fit(found_at, site):
+    figures = found_at(site)[2].quality
+    assert figures["surface_distance_mean_um"] < 1000 * 0.6 * VOXEL_MM
+    assert figures["surface_distance_mean_um"] < figures["surface_distance_95_um"] < 1000 * 2.5 * VOXEL_MM
+    assert figures["outside_percent"] < 1
+    assert figures["sound_percent"] > 70
+    assert figures["filled_percent"] > 80
+
+
+def test_assess_gives_the_figures_of_a_pose_from_elsewhere(reference, found_at):
+    _, labels, found = found_at("head")
+    assert register.assess(labels, reference, Pose(found.matrix)) == found.quality
+
+
+def test_another_screw_is_refused_with_the_figures():
+    thin = reference_of(Screw(diameter_mm=2.0, thread_depth_mm=0.3, pitch_mm=0.9, head_diameter_mm=3.0, socket_mm=1.2))
+    with pytest.raises(InputError, match=r"does not fit the implant: .* % of the implant lies outside"):
+        register.register(explant(pose_at("middle", 9), 9), thin)
+
+
+def test_no_implant_is_refused(reference):
+    bone = Volume(np.full((20, 20, 20), 3, np.uint8), (VOXEL_MM,) * 3)
+    with pytest.raises(InputError, match="no implant"):
+        register.register(bone, reference)
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_other_units_are_named(factor):
+    grid = Volume(np.zeros((24, 24, 24), np.uint8), (0.1 * factor,) * 3)
+    grid.array[6:18, 8:16, 8:16] = 1
+    with pytest.raises(InputError, match="mm across, the implant in the scan .* mm: one of them is not in mm"):
+        register.check_units(explant(pose_at("middle", 1), 1), of_labels(grid, "block"))
