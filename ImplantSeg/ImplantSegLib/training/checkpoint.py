@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path, write_text
 from ImplantSegLib.training.config import Recipe
@@ -45,14 +46,19 @@ def load(folder: Path, recipe: Recipe) -> dict[str, Any]:
         before = json.loads(state.pop("recipe"))
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, json.JSONDecodeError) as error:
         raise InputError(f"the checkpoint {path} is damaged", "start again in another folder") from error
-    old, new = _flat(before), _flat(dataclasses.asdict(recipe))
+    # keys that the recipes of earlier versions did not have had their default values
+    _refuse_changes(jobs.from_mapping(Recipe, before, str(path)), recipe, folder)
+    return state
+
+
+def _refuse_changes(before: Recipe, now: Recipe, folder: Path) -> None:
+    old, new = _flat(dataclasses.asdict(before)), _flat(dataclasses.asdict(now))
     if changed := sorted(key for key in old | new if old.get(key) != new.get(key) and key not in MAY_CHANGE):
         key = changed[0]
         raise InputError(
             f"the run in {folder} had {key} = {old.get(key)!r}, now it is {new.get(key)!r}",
             "resume with the same recipe, or start in another folder",
         )
-    return state
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

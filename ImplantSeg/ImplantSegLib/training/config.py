@@ -13,6 +13,18 @@ def _require(condition: bool, got: str, wanted: str) -> None:
         raise InputError(f"got {got}, wanted {wanted}", "correct the recipe")
 
 
+def _require_at_least(least: float, values: object, *names: str) -> None:
+    for name in names:
+        value = getattr(values, name)
+        _require(value >= least, f"{name} = {value}", f"at least {least:g}")
+
+
+def _require_share(values: object, *names: str) -> None:
+    for name in names:
+        value = getattr(values, name)
+        _require(0 <= value <= 1, f"{name} = {value}", "0 to 1")
+
+
 @dataclass(frozen=True)
 class Pair:
     """One scan with its labels."""
@@ -68,6 +80,8 @@ class Data:
         _require(
             bool(self.axes) and set(self.axes) <= {0, 1, 2}, f"axes = {self.axes}", "some of 0 (z), 1 (y) and 2 (x)"
         )
+        percentiles = (self.low_percent, self.high_percent)
+        _require(0 <= percentiles[0] < percentiles[1] <= 100, f"percentiles {percentiles}", "0 <= low < high <= 100")
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         _require(len(self.patch) == 2 and min(self.patch) > 0, f"patch = {self.patch}", "two numbers above 0")
-        _require(self.batch > 0, f"batch = {self.batch}", "at least 1")
+        _require_at_least(1, self, "batch", "candidates")
+        _require_at_least(0, self, "distance_um")
         shares = (self.by_class, self.contact, self.surface)
         _require(min(shares) >= 0 and sum(shares) <= 1, f"shares {shares}", "three of at least 0 that sum to at most 1")
         _require(0 <= self.jitter <= 0.5, f"jitter = {self.jitter}", "0 to 0.5")
@@ -129,6 +144,15 @@ class Augment:
     blur_sigma: float = 1.2
     """Largest standard deviation of the blur in pixels."""
 
+    def __post_init__(self) -> None:
+        _require_share(self, "affine", "intensity", "noise", "blur")
+        _require_at_least(0, self, "rotation_degrees", "brightness", "noise_sigma", "blur_sigma")
+        for name in ("scale", "gamma", "contrast"):
+            limits = getattr(self, name)
+            _require(
+                len(limits) == 2 and 0 < limits[0] <= limits[-1], f"{name} = {limits}", "two numbers, 0 < low <= high"
+            )
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -140,6 +164,11 @@ class Loss:
     """Whether the background counts in the Dice loss."""
     cross_entropy: float = 1.0
     """Weight of the cross-entropy."""
+    hardest: int = 0
+    """Pixels of a batch that count in the cross-entropy: so many of the hardest, and every one whose true class has a
+    probability below ``hardest_below``; 0: all pixels."""
+    hardest_below: float = 0.9
+    """Probability of the true class below which a pixel counts as hard."""
     class_weights: list[float] = field(default_factory=list)
     """Weight of each class in the cross-entropy; empty: all 1."""
     interface_weight: float = 0.0
@@ -149,6 +178,9 @@ class Loss:
 
     def __post_init__(self) -> None:
         _require(len(self.class_weights) in (0, 4), f"class_weights = {self.class_weights}", "four numbers or none")
+        _require_at_least(0, self, "dice", "cross_entropy", "hardest", "interface_weight", "interface_px")
+        _require(self.dice + self.cross_entropy > 0, "dice = cross_entropy = 0", "a loss")
+        _require_share(self, "hardest_below")
 
 
 @dataclass(frozen=True)
@@ -173,6 +205,17 @@ class Optimiser:
     """Largest norm of the gradient; 0: no limit."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights that is validated and saved; 0: none."""
+
+    def __post_init__(self) -> None:
+        _require(self.lr > 0, f"lr = {self.lr}", "a number above 0")
+        _require_at_least(0, self, "weight_decay", "warmup", "clip_norm")
+        _require(0 <= self.momentum < 1, f"momentum = {self.momentum}", "0 to less than 1")
+        _require(0 <= self.ema < 1, f"ema = {self.ema}", "0 to less than 1")
+        _require(
+            self.kind != "sgd" or not self.nesterov or self.momentum > 0,
+            "nesterov without momentum",
+            "momentum above 0, or nesterov = false",
+        )
 
 
 @dataclass(frozen=True)
@@ -206,8 +249,8 @@ class Run:
     """Time after which the run stops with a checkpoint, wherever the schedule stands; 0: none."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "validate_every", "validation_slices", "checkpoint_every", "log_every"):
-            _require(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}", "at least 1")
+        _require_at_least(1, self, "steps", "validate_every", "validation_slices", "checkpoint_every", "log_every")
+        _require_at_least(0, self, "seed", "threads", "workers", "max_minutes")
 
 
 @dataclass(frozen=True)

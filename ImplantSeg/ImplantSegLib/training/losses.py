@@ -1,4 +1,4 @@
-"""Soft Dice plus cross-entropy, with extra weight where bone and implant meet."""
+"""Soft Dice plus cross-entropy, with extra weight where bone and implant meet or on the hardest pixels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ImplantSegLib.training.config import Loss
 def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """Give the loss of a recipe: logits (B, 4, Y, X) and labels uint8 (B, Y, X) to a number.
 
-    The Dice loss is MONAI's, over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79); pixels of label 255
-    count in neither part.
+    The Dice loss is MONAI's, over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79). The cross-entropy is
+    the mean weighted by :func:`pixel_weights`; class weights multiply its terms and not the sum that it is divided
+    by. Pixels of label 255 count in neither part.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MONAI's optional dependencies are not ours
@@ -35,6 +36,8 @@ def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Ten
             total = total + config.dice * dice(logits.softmax(1) * known[:, None], one_hot)
         if config.cross_entropy:
             weights = pixel_weights(labels, config) * known
+            if config.hardest:
+                weights = weights * hardest(logits.detach(), classes, known, config)
             weight = None if class_weights is None else class_weights.to(logits.device)
             entropy = F.cross_entropy(logits, classes, weight=weight, reduction="none")
             total = total + config.cross_entropy * (entropy * weights).sum() / weights.sum().clamp_min(1)
@@ -54,6 +57,30 @@ def pixel_weights(labels: torch.Tensor, config: Loss) -> torch.Tensor:
         both = _near(implant, config.interface_px) & _near(labels == Label.BONE, config.interface_px)
         weights += config.interface_weight * both
     return weights
+
+
+def hardest(logits: torch.Tensor, classes: torch.Tensor, known: torch.Tensor, config: Loss) -> torch.Tensor:
+    """Mark the pixels of a batch that are mined: the hardest ones, and all that are hard (arXiv:1604.03540).
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, 4, Y, X)
+        What the network says.
+    classes : Tensor of int64, shape (B, Y, X)
+        True class of every pixel, anything where unknown.
+    known : Tensor of bool, shape (B, Y, X)
+        Pixels that are labelled; others are never marked.
+    config : Loss
+        How many, and what hard is.
+
+    Returns
+    -------
+    Tensor of bool, shape (B, Y, X)
+    """
+    certainty = logits.softmax(1).gather(1, classes[:, None])[:, 0]  # probability of the true class
+    certainty = certainty.masked_fill(~known, 2.0)
+    bound = certainty.flatten().kthvalue(min(config.hardest, certainty.numel())).values
+    return known & ((certainty <= bound) | (certainty < config.hardest_below))
 
 
 def _near(mask: torch.Tensor, radius: int) -> torch.Tensor:

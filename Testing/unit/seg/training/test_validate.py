@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from ImplantSegLib.training.config import Run
+from ImplantSegLib.training.data import Scan
+from ImplantSegLib.training.validate import contact_faces, criterion, slices, validate
+
+TRUTH = np.array([[1, 1, 3], [2, 0, 3], [2, 3, 3]], np.uint8)
+
+
+def test_contact_faces_are_counted_by_hand():
+    # one face in the first row, one in the last, none between rows
+    assert contact_faces(TRUTH, TRUTH).tolist() == [2, 2, 2]
+    prediction = TRUTH.copy()
+    prediction[1, 1] = 3  # touches 1 above and 2 at its left
+    assert contact_faces(prediction, TRUTH).tolist() == [4, 2, 2]
+    prediction = np.where(TRUTH == 3, 0, TRUTH)
+    assert contact_faces(prediction, TRUTH).tolist() == [0, 2, 0]
+
+
+def test_faces_of_unlabelled_pixels_do_not_count():
+    truth = TRUTH.copy()
+    truth[0, 2] = 255
+    assert contact_faces(TRUTH, truth).tolist() == [1, 1, 1]
+
+
+def test_slices_are_whole_and_evenly_spaced():
+    labels = np.arange(8, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 5), np.uint8)
+    scan = Scan("planes", np.zeros((8, 3, 5), np.float32), labels)
+    assert [truth[0, 0] for _, truth in slices(scan, [0], 4)] == [1, 3, 5, 7]
+    assert [truth.shape for _, truth in slices(scan, [1], 1)] == [(8, 5)]
+    assert len(list(slices(scan, [1], 16))) == 3  # no slice twice
+
+
+def test_a_perfect_prediction_has_perfect_scores(make_scan):
+    scan = make_scan()
+
+    def tell(image):
+        return np.rint((image * 700 - 50) / 200).clip(0, 3).astype(np.uint8)
+
+    clean = Scan("clean", scan.labels * np.float32(200), scan.labels, -50.0, 650.0)
+    scores = validate(tell, [clean], [0, 1], Run(validation_slices=3))
+    assert scores.pop("contact_bias_percent") == 0
+    assert scores.pop("contact_error_percent") == 0
+    assert set(scores.values()) == {100.0}
+
+
+def test_the_error_of_the_contact_is_the_mean_over_the_scans():
+    two = np.array([[[1, 3], [1, 3]]], np.uint8)  # two faces
+    scans = [Scan(name, np.full(two.shape, grey, np.float32), two) for name, grey in (("a", 0.25), ("b", 0.75))]
+
+    def one_face_too_few_then_right(image):
+        return np.array([[1, 3], [0, 3]] if image[0, 0] < 0.5 else two[0], np.uint8)
+
+    scores = validate(one_face_too_few_then_right, scans, [0], Run(validation_slices=1))
+    assert scores["contact_error_percent"] == pytest.approx((50 + 0) / 2)
+    assert scores["contact_bias_percent"] == pytest.approx(-25)
+    assert scores["contact_iou_percent"] == pytest.approx(75)
+
+
+def test_without_contact_its_scores_are_undefined():
+    labels = np.zeros((1, 4, 4), np.uint8)
+    scores = validate(lambda _: labels[0], [Scan("empty", labels, labels)], [0], Run())
+    assert scores["contact_iou_percent"] is None
+    assert scores["contact_error_percent"] is None
+    assert scores["iou_percent.bone"] is None
+    assert scores["mean_iou_percent"] == 100
+
+
+@pytest.mark.parametrize(
+    ("chosen", "contact_error", "value"),
+    [
+        ("mean_iou", 30.0, 80.0),
+        ("degradation_layer", 30.0, 60.0),
+        ("interface", 30.0, 75.0),
+        ("interface", 200.0, 40.0),
+        ("interface", None, 80.0),
+    ],
+)
+def test_the_criterion(chosen, contact_error, value):
+    scores = {
+        "mean_iou_percent": 80.0,
+        "iou_percent.degradation_layer": 60.0,
+        "contact_error_percent": contact_error,
+    }
+    assert criterion(scores, Run(criterion=chosen)) == value
