@@ -33,7 +33,7 @@ def segment(argv: list[str]) -> None:
 def estimate(run: Run) -> str:
     """Tell what a run would do, need and take; the network is timed on one window."""
     shape, windows = run.scan.shape, run.plan.windows.of(run.scan.shape[1:])
-    seconds = _seconds_per_slice(run) * shape[0] * run.job.axes
+    seconds = _seconds_per_slice(run) * shape[0]
     return "\n".join(
         [
             f"scan        {run.job.input}: {run.scan.describe_grid()}",
@@ -42,7 +42,7 @@ def estimate(run: Run) -> str:
             f"runs on     {run.predictor.device} in {run.precision}",
             f"windows     {len(windows)} of {windows[0][0].stop} × {windows[0][1].stop} pixels a slice, "
             f"{run.plan.batch} slices at once",
-            f"slabs       {sum(1 for _ in run.plan.slabs(shape))} of {run.plan.depth} slices",
+            f"slabs       {len(run.plan.slabs(shape[0]))} of {run.plan.depth} slices",
             f"memory      at most {run.plan.memory_bytes / 2**30:.2f} GiB",
             f"disk        at most {run.disk_bytes / 2**30:.2f} GiB while it runs",
             f"time        about {_clock(seconds)}",
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         """
         implantseg segment scan.nrrd labels.seg.nrrd
         implantseg segment slices/ labels.ome.zarr --spacing-um 2.76 --probabilities p.ome.zarr --max-memory 8GiB
-        implantseg segment scan.nrrd labels.seg.nrrd --model my_model.safetensors --mirror --axes 3
+        implantseg segment scan.nrrd labels.seg.nrrd --model my_model.safetensors --mirror
         implantseg segment scan.nrrd labels.seg.nrrd --dry-run
         """,
     )
@@ -119,13 +119,6 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bf16"),
         default="auto",
         help="numbers of the network; auto is bf16 where the hardware computes with it (default: auto)",
-    )
-    group.add_argument(
-        "--axes",
-        type=int,
-        choices=(1, 3),
-        default=default.axes,
-        help="slice along z, or along z, y and x and average, which takes three times as long (default: 1)",
     )
     group.add_argument("--mirror", action="store_true", help="average over mirrored slices, four times as long")
     group.add_argument(

@@ -30,8 +30,6 @@ class SegmentJob:
     """Where the network runs; ``auto`` takes a GPU when there is one."""
     precision: Precision = "auto"
     """Numbers of the network; ``auto`` takes bf16 where the processor computes with it."""
-    axes: Literal[1, 3] = 1
-    """Slicing axes: 1 (z), or 3 (z, y and x), whose probabilities are averaged."""
     mirror: bool = False
     """Whether the probabilities of the four mirrored slices are averaged."""
     tile: int = 1024
@@ -75,7 +73,7 @@ class SegmentJob:
         model_sha256 : str
             Hash of the weights.
         """
-        kept = ("device", "precision", "axes", "mirror", "tile", "overlap", "fov", "spacing_um")
+        kept = ("device", "precision", "mirror", "tile", "overlap", "fov", "spacing_um")
         content = {name: value for name, value in asdict(self).items() if name in kept}
         content |= {"model": model_sha256, "version": __version__, "scan": _identity(self.input)}
         content["probabilities"] = self.probabilities is not None

@@ -152,7 +152,7 @@ def prepare(job: SegmentJob, scan: Volume, bundle: Bundle, found: dict[str, Any]
         scan = _ready(scan, bundle, with_fov(scan, job.fov).metadata.get("fov", "box"))
         pixel_bytes = runtime.bytes_per_pixel(network)
         tile = gpu_tile(device, job.tile, pixel_bytes)
-        plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.axes, job.max_memory)
+        plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory)
     else:
         scan = scan.like(scan.array, fov=found["fov"], **{normalise.KEY: found[normalise.KEY]})
         plan = Plan(**found["plan"])
@@ -174,11 +174,10 @@ def predict(run: Run, work: Work) -> Volume:
     probabilities = _probabilities(run, work) if run.job.probabilities else None
     with progress.stage("segment", run.scan.shape[0], "slice") as advance:
         advance(work.done)
-        for slab in run.plan.slabs(run.scan.shape):
-            z = slab.write[0]
+        for z in run.plan.slabs(run.scan.shape[0]):
             if z.stop <= work.done:
                 continue
-            values = run.predictor.block(grey_slab(run.scan, slab.read[0]), run.job.axes)[:, slab.keep[0]]
+            values = run.predictor.block(grey_slab(run.scan, z))
             if probabilities is not None:
                 probabilities.write(z, values)
             work.append(_labels(values, FieldOfView.of(run.scan).slab_mask(z, run.scan.shape)))

@@ -110,26 +110,18 @@ class Predictor:
         self.precision = precision
         self.flips: list[tuple[int, ...]] = [(), (-1,), (-2,), (-2, -1)] if mirror else [()]
 
-    def block(self, grey: npt.NDArray[np.float32], axes: int = 1) -> npt.NDArray[np.float32]:
+    def block(self, grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Probabilities of a block.
 
         Parameters
         ----------
         grey : ndarray of float32, shape (D, Y, X)
             Values in [0, 1].
-        axes : {1, 3}
-            Slice along z only, or along z, y and x with the mean of the three.
 
         Returns
         -------
         ndarray of float32, shape (4, D, Y, X)
         """
-        result = self._sliced(grey)
-        for axis in range(1, axes):
-            result += np.moveaxis(self._sliced(np.moveaxis(grey, axis, 0)), 1, axis + 1)
-        return result / np.float32(axes) if axes > 1 else result
-
-    def _sliced(self, grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         result = np.empty((CLASSES, *grey.shape), np.float32)
         for start in range(0, len(grey), self.windows.batch):
             part = slice(start, start + self.windows.batch)

@@ -32,7 +32,7 @@ _PATCH_SIDE = 7  # 15 in the paper; but in binned trabecular bone hardly a patch
 class NlmSettings:
     """How to denoise."""
 
-    radius: int = 2
+    radius: int = 3
     """Half axis of the search ball, in voxels."""
     iterations: int = 3
     """How often; each looks for similar surroundings in the result of the one before."""

@@ -67,56 +67,71 @@ def _filter(previous: Any, raw: Any, moves: Any, halo: Any, factor: Any, out: An
         z0 = tile // (tiles_y * tiles_x) * _TILE[0]
         y0 = tile // tiles_x % tiles_y * _TILE[1]
         x0 = tile % tiles_x * _TILE[2]
-        nz, ny, nx = min(_TILE[0], depth - z0), min(_TILE[1], height - y0), min(_TILE[2], width - x0)
-        _filter_tile(
-            previous[z0 : z0 + nz + 2 * halo[0], y0 : y0 + ny + 2 * halo[1], x0 : x0 + nx + 2 * halo[2]],
-            raw[z0 : z0 + nz + 2 * halo[0], y0 : y0 + ny + 2 * halo[1], x0 : x0 + nx + 2 * halo[2]],
-            moves,
-            halo,
-            factor,
-            out[z0 : z0 + nz, y0 : y0 + ny, x0 : x0 + nx],
-        )
+        size = (min(_TILE[0], depth - z0), min(_TILE[1], height - y0), min(_TILE[2], width - x0))
+        weighted = np.zeros(size, np.float32)
+        weights = np.zeros(size, np.float32)
+        largest = np.zeros(size, np.float32)
+        squares = np.empty((size[0] + 2, size[1] + 2, size[2] + 2), np.float32)
+        corner = (z0 + halo[0], y0 + halo[1], x0 + halo[2])
+        for index in range(len(moves)):
+            move = (moves[index, 0], moves[index, 1], moves[index, 2])
+            _square_differences(previous, corner, move, squares)
+            _add_neighbour(raw, corner, move, squares, factor, (weighted, weights, largest))
+        _average(raw, corner, (weighted, weights, largest), out, halo)
+
+
+# the whole arrays are handed on, not parts of them: of a part the compiler does not know that its rows are
+# contiguous, and leaves the vector registers unused
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _filter_tile(previous: Any, raw: Any, moves: Any, halo: Any, factor: Any, out: Any) -> None:
-    nz, ny, nx = out.shape
-    hz, hy, hx = halo
-    weighted = np.zeros((nz, ny, nx), np.float32)
-    weights = np.zeros((nz, ny, nx), np.float32)
-    largest = np.zeros((nz, ny, nx), np.float32)
-    squares = np.empty((nz + 2, ny + 2, nx + 2), np.float32)
-    for index in range(len(moves)):
-        dz, dy, dx = moves[index]
-        for z in range(nz + 2):
-            for y in range(ny + 2):
-                here = previous[z + hz - 1, y + hy - 1, hx - 1 : hx + nx + 1]
-                there = previous[z + hz - 1 + dz, y + hy - 1 + dy, hx - 1 + dx : hx + nx + 1 + dx]
-                row = squares[z, y]
-                for x in range(nx + 2):
-                    difference = here[x] - there[x]
-                    row[x] = difference * difference
-        for z in range(nz):
-            for y in range(ny):
-                middle = squares[z + 1, y + 1]
-                above, below = squares[z, y + 1], squares[z + 2, y + 1]
-                front, back = squares[z + 1, y], squares[z + 1, y + 2]
-                values = raw[z + hz + dz, y + hy + dy, hx + dx : hx + nx + dx]
-                sums, norms, tops = weighted[z, y], weights[z, y], largest[z, y]
-                for x in range(nx):
-                    distance = middle[x] + middle[x + 1] + middle[x + 2]
-                    distance += above[x + 1] + below[x + 1] + front[x + 1] + back[x + 1]
-                    weight = _exp_minus(distance * factor)
-                    sums[x] += weight * values[x]
-                    norms[x] += weight
-                    tops[x] = max(tops[x], weight)
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
+def _square_differences(previous: Any, corner: Any, move: Any, squares: Any) -> None:
+    z0, y0, x0 = corner[0] - 1, corner[1] - 1, corner[2] - 1
+    dz, dy, dx = move
+    depth, height, width = squares.shape
+    for z in range(depth):
+        for y in range(height):
+            here = previous[z0 + z, y0 + y, x0 : x0 + width]
+            there = previous[z0 + z + dz, y0 + y + dy, x0 + dx : x0 + dx + width]
+            row = squares[z, y]
+            for x in range(width):
+                difference = here[x] - there[x]
+                row[x] = difference * difference
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _add_neighbour(raw: Any, corner: Any, move: Any, squares: Any, factor: Any, totals: Any) -> None:
+    weighted, weights, largest = totals
+    depth, height, width = weights.shape
+    x0 = corner[2] + move[2]
+    for z in range(depth):
+        for y in range(height):
+            middle = squares[z + 1, y + 1]
+            above, below = squares[z, y + 1], squares[z + 2, y + 1]
+            front, back = squares[z + 1, y], squares[z + 1, y + 2]
+            values = raw[corner[0] + z + move[0], corner[1] + y + move[1], x0 : x0 + width]
+            sums, norms, tops = weighted[z, y], weights[z, y], largest[z, y]
+            for x in range(width):
+                distance = middle[x] + middle[x + 1] + middle[x + 2]
+                distance += above[x + 1] + below[x + 1] + front[x + 1] + back[x + 1]
+                weight = _exp_minus(distance * factor)
+                sums[x] += weight * values[x]
+                norms[x] += weight
+                tops[x] = max(tops[x], weight)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _average(raw: Any, corner: Any, totals: Any, out: Any, halo: Any) -> None:
+    weighted, weights, largest = totals
+    depth, height, width = weights.shape
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
                 top = largest[z, y, x]
                 top = top if top > np.float32(0) else np.float32(1)
-                centre = raw[z + hz, y + hy, x + hx]
-                out[z, y, x] = (weighted[z, y, x] + top * centre) / (weights[z, y, x] + top)
+                at = (corner[0] + z, corner[1] + y, corner[2] + x)
+                mean = (weighted[z, y, x] + top * raw[at]) / (weights[z, y, x] + top)
+                out[at[0] - halo[0], at[1] - halo[1], at[2] - halo[2]] = mean
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy", inline="always")

@@ -26,7 +26,7 @@ def left(tmp_path):
 @pytest.fixture
 def small_slabs(monkeypatch):
     """Cut scans into slabs of three slices, so that a small one has several."""
-    monkeypatch.setitem(plan._DEPTH, 1, 3)
+    monkeypatch.setattr(plan, "_DEPTH", 3)
     monkeypatch.setattr(plan, "_BATCH", 2)
 
 
@@ -59,8 +59,8 @@ def test_slabs_and_windows_change_nothing(case, tmp_path, small_slabs):
     assert (read(tmp_path / "labels.nrrd").array[:] == case.labels).all()
 
 
-def test_three_axes_and_mirrors_find_the_same(case, tmp_path):
-    segment(job(case, tmp_path, postprocess=False, axes=3, mirror=True))
+def test_mirrors_find_the_same(case, tmp_path):
+    segment(job(case, tmp_path, postprocess=False, mirror=True))
     assert (read(tmp_path / "labels.nrrd").array[:] == case.labels).all()
 
 
@@ -123,11 +123,11 @@ def test_killed_run_resumes_to_the_same_bits(case, tmp_path, small_slabs, monkey
     calls = []
     whole = Predictor.block
 
-    def block(self, grey, axes=1):
+    def block(self, grey):
         calls.append(len(grey))
         if len(calls) == 4:
             raise Killed
-        return whole(self, grey, axes)
+        return whole(self, grey)
 
     monkeypatch.setattr(Predictor, "block", block)
     again = replace(wanted, output=tmp_path / "again.nrrd")

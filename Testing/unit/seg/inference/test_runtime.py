@@ -71,13 +71,6 @@ def test_mirror_averages_the_four_mirrored_slices(blurred, grey):
     np.testing.assert_allclose(predictor(blurred, mirror=True).block(grey), wanted, atol=1e-5)
 
 
-def test_three_axes_average_the_three_slicings(blurred, grey):
-    along_y = plain(blurred, grey.swapaxes(0, 1).copy()).swapaxes(1, 2)
-    along_x = np.moveaxis(plain(blurred, np.moveaxis(grey, 2, 0).copy()), 1, 3)
-    wanted = (plain(blurred, grey) + along_y + along_x) / 3
-    np.testing.assert_allclose(predictor(blurred).block(grey, axes=3), wanted, atol=1e-5)
-
-
 def test_short_numbers_give_nearly_the_same_labels(blurred, grey):
     short = predictor(blurred, precision="bf16").block(grey)
     assert short.dtype == np.float32
