@@ -33,7 +33,8 @@ def segment(argv: list[str]) -> None:
 def estimate(run: Run) -> str:
     """Tell what a run would do, need and take; the network is timed on one window."""
     shape, windows = run.scan.shape, run.plan.windows.of(run.scan.shape[1:])
-    seconds = _seconds_per_slice(run) * shape[0]
+    again = 1 + 2 * run.job.reach / run.plan.depth  # neighbours of a slab's ends are computed twice
+    seconds = _seconds_per_slice(run) * shape[0] * again
     return "\n".join(
         [
             f"scan        {run.job.input}: {run.scan.describe_grid()}",
@@ -119,6 +120,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bf16"),
         default="auto",
         help="numbers of the network; auto is bf16 where the hardware computes with it (default: auto)",
+    )
+    group.add_argument(
+        "--across",
+        type=float,
+        default=default.across,
+        metavar="SLICES",
+        help="average probabilities across slices by a Gaussian of this standard deviation; 0 for none "
+        f"(default: {default.across:g})",
     )
     group.add_argument("--mirror", action="store_true", help="average over mirrored slices, four times as long")
     group.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,8 @@ class SegmentJob:
     """Numbers of the network; ``auto`` takes bf16 where the processor computes with it."""
     mirror: bool = False
     """Whether the probabilities of the four mirrored slices are averaged."""
+    across: float = 1.0
+    """Standard deviation in slices of the Gaussian that averages the probabilities across slices; 0: none."""
     tile: int = 1024
     """Longest side of a window in pixels; a slice that fits is computed in one pass."""
     overlap: int = 128
@@ -62,8 +65,15 @@ class SegmentJob:
                 "an overlap of at most half a tile",
                 "choose other tiles",
             )
+        if not 0 <= self.across <= 5:
+            raise InputError(f"got an average across {self.across} slices, wanted 0 to 5", "pass another --across")
         if self.island_mm3 < 0:
             raise InputError(f"got islands of {self.island_mm3} mm³, wanted a volume of at least 0", "correct it")
+
+    @property
+    def reach(self) -> int:
+        """Slices on either side of a slice that its labels depend on: three standard deviations."""
+        return math.ceil(3 * self.across)
 
     def key(self, model_sha256: str) -> str:
         """Hash of all that decides about the raw labels: two runs with one key give the same.
@@ -73,7 +83,7 @@ class SegmentJob:
         model_sha256 : str
             Hash of the weights.
         """
-        kept = ("device", "precision", "mirror", "tile", "overlap", "fov", "spacing_um")
+        kept = ("device", "precision", "mirror", "across", "tile", "overlap", "fov", "spacing_um")
         content = {name: value for name, value in asdict(self).items() if name in kept}
         content |= {"model": model_sha256, "version": __version__, "scan": _identity(self.input)}
         content["probabilities"] = self.probabilities is not None

@@ -46,7 +46,9 @@ class Plan:
         return [tile.write[0] for tile in partition((slices,), (self.depth,), (0,))]
 
 
-def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: int | None = None) -> Plan:
+def make_plan(
+    scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: int | None = None, reach: int = 0
+) -> Plan:
     """Find the largest windows and slabs that fit.
 
     Parameters
@@ -59,6 +61,8 @@ def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: i
         Wished side of a window and overlap, in pixels; halved until the window fits.
     budget : int, optional
         Bytes that the process may use; half of the free memory when left out.
+    reach : int
+        Slices beside a slab that are computed with it, at either end.
 
     Raises
     ------
@@ -67,12 +71,12 @@ def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: i
     """
     budget = free_bytes() // 2 if budget is None else budget
     depth, height, width = scan.shape
-    slice_bytes = height * width * (2 * scan.dtype.itemsize + 4 + 4 * CLASSES + 2)
+    slice_bytes = height * width * (2 * scan.dtype.itemsize + 4 + (8 if reach else 4) * CLASSES + 2)
     while True:
         window = min(height, tile) * min(width, tile)
         # the network on one window, and probabilities and weights of the whole slice
         batch_bytes = window * pixel_bytes + height * width * (CLASSES + 2) * 4
-        need = _BASE_BYTES + batch_bytes + slice_bytes
+        need = _BASE_BYTES + batch_bytes + (1 + 2 * reach) * slice_bytes
         if need <= budget:
             break
         if tile // 2 < _SMALLEST_TILE:
@@ -81,11 +85,12 @@ def make_plan(scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: i
                 "pass a larger --max-memory, close programs, or bin the scan first",
             )
         tile, overlap = tile // 2, overlap // 2
-    rest = budget - _BASE_BYTES
+    rest = budget - _BASE_BYTES - 2 * reach * slice_bytes
     batch = max(1, min(_BATCH, _BATCH_PIXELS // window, (rest - slice_bytes) // batch_bytes, depth))
     slab = min(_DEPTH, (rest - batch * batch_bytes) // slice_bytes, depth)
     slab = max(slab // batch * batch, 1)
-    return Plan(tile, overlap, batch, slab, _BASE_BYTES + batch * batch_bytes + slab * slice_bytes)
+    memory = _BASE_BYTES + batch * batch_bytes + (slab + 2 * reach) * slice_bytes
+    return Plan(tile, overlap, batch, slab, memory)
 
 
 def free_bytes() -> int:

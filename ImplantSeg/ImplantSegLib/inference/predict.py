@@ -152,7 +152,7 @@ def prepare(job: SegmentJob, scan: Volume, bundle: Bundle, found: dict[str, Any]
         scan = _ready(scan, bundle, with_fov(scan, job.fov).metadata.get("fov", "box"))
         pixel_bytes = runtime.bytes_per_pixel(network)
         tile = gpu_tile(device, job.tile, pixel_bytes)
-        plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory)
+        plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory, job.reach)
     else:
         scan = scan.like(scan.array, fov=found["fov"], **{normalise.KEY: found[normalise.KEY]})
         plan = Plan(**found["plan"])
@@ -177,12 +177,28 @@ def predict(run: Run, work: Work) -> Volume:
         for z in run.plan.slabs(run.scan.shape[0]):
             if z.stop <= work.done:
                 continue
-            values = run.predictor.block(grey_slab(run.scan, z))
+            values = smoothed_slab(run, z)
             if probabilities is not None:
                 probabilities.write(z, values)
             work.append(_labels(values, FieldOfView.of(run.scan).slab_mask(z, run.scan.shape)))
             advance(z.stop - z.start)
     return run.scan.like(work.labels(run.scan.shape))
+
+
+def smoothed_slab(run: Run, z: slice) -> npt.NDArray[np.float32]:
+    """Probabilities (4, nz, Y, X) of slices ``z``, averaged with those of their neighbours.
+
+    A 2D network sees no neighbours: its borders jump from slice to slice, which makes faces that are not there. The
+    neighbours of a slab's ends are computed again in the next slab, so that the depth of slabs does not matter.
+    """
+    reach = run.job.reach
+    first, last = max(z.start - reach, 0), min(z.stop + reach, run.scan.shape[0])
+    values = run.predictor.block(grey_slab(run.scan, slice(first, last)))
+    if reach:
+        from scipy.ndimage import gaussian_filter1d
+
+        values = gaussian_filter1d(values, run.job.across, axis=1, mode="nearest", radius=reach)
+    return values[:, z.start - first : z.stop - first]
 
 
 def grey_slab(scan: Volume, z: slice) -> npt.NDArray[np.float32]:

@@ -59,6 +59,27 @@ def test_slabs_and_windows_change_nothing(case, tmp_path, small_slabs):
     assert (read(tmp_path / "labels.nrrd").array[:] == case.labels).all()
 
 
+def noisy_labels(case, tmp_path, name, across):
+    clean = np.asarray(case.volume.array[:], np.float32)
+    noise = np.random.default_rng(3).normal(0, 0.2 * np.ptp(clean), clean.shape)
+    write(case.volume.like((clean + noise).astype(np.float32)), tmp_path / "noisy.nrrd")
+    options = {"across": across, "postprocess": False, "precision": "float32"}
+    segment(replace(job(case, tmp_path, name, **options), input=tmp_path / "noisy.nrrd"))
+    return read(tmp_path / name).array[:]
+
+
+@pytest.mark.parametrize("across", [0.0, 1.0])
+def test_slabs_change_nothing_across_their_ends(case, tmp_path, monkeypatch, across):
+    whole = noisy_labels(case, tmp_path, "whole.nrrd", across)
+    monkeypatch.setattr(plan, "_DEPTH", 3)
+    np.testing.assert_array_equal(noisy_labels(case, tmp_path, "parts.nrrd", across), whole)
+
+
+def test_averaging_across_slices_takes_away_jumps_from_slice_to_slice(case, tmp_path):
+    rough, smooth = (noisy_labels(case, tmp_path, f"{across}.nrrd", across) for across in (0.0, 1.0))
+    assert (smooth[1:] != smooth[:-1]).sum() < 0.5 * (rough[1:] != rough[:-1]).sum()
+
+
 def test_mirrors_find_the_same(case, tmp_path):
     segment(job(case, tmp_path, postprocess=False, mirror=True))
     assert (read(tmp_path / "labels.nrrd").array[:] == case.labels).all()
