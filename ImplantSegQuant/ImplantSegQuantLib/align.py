@@ -1,17 +1,18 @@
 """Rigid fit of surface points to a distance field: Gauss–Newton with robust, one-sided weights.
 
 The weights are those of Geman and McClure, 1/(1 + (r/s)²)² (see Black & Rangarajan 1996,
-doi:10.1007/BF00131148). While the pose is rough they are one-sided: corrosion only takes material away, so
-that a point inside the reference may be corrosion, but one outside is an error of the pose. In the last
-stages they are equal on both sides, because the layer also swells, and narrower than a node: the fit then
-rests on the sound flanks alone.
+doi:10.1007/BF00131148). While the pose is rough they are wider outside the reference: corrosion only takes
+material away, so that a point inside may be corrosion, but one outside is an error of the pose. In the last
+stages they are narrower than a node, so that the fit rests on the sound flanks alone, and narrower outside,
+where the layer swells in patches. Labels may also be a little too thick or too thin all over, which would
+press a screw of which only the tip is seen along its axis: this offset is fitted together with the pose.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,7 @@ MAX_STEP_MM = 0.3
 """Largest motion of a point in one step."""
 
 SMALLEST_STEP = 1e-6
-"""A stage ends when no number of the motion's matrix (mm, radians) changes by more."""
+"""A stage ends when no number of the matrix changes by more in a step."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,35 @@ class Stage:
         How much larger the scale is outside the reference.
     steps : int
         Gauss–Newton steps at most.
+    offset_limit_mm : float
+        How thick or thin the labels may be all over; 0 keeps the offset as it is.
     """
 
     scale_mm: float
     outside: float = 1.0
     steps: int = 6
+    offset_limit_mm: float = 0.0
 
-    def weights(self, distance_mm: Array) -> Array:
-        """Weight of each point by its signed distance (N,)."""
-        scale = np.where(distance_mm > 0, self.outside * self.scale_mm, self.scale_mm)
-        return np.asarray(1 / (1 + (distance_mm / scale) ** 2) ** 2)
+    def weights(self, residual_mm: Array) -> Array:
+        """Weight of each point by its residual (N,), positive outside."""
+        scale = np.where(residual_mm > 0, self.outside * self.scale_mm, self.scale_mm)
+        return np.asarray(1 / (1 + (residual_mm / scale) ** 2) ** 2)
+
+    def limited(self, offset_mm: float) -> float:
+        """Give an offset within the limit."""
+        return min(max(offset_mm, -self.offset_limit_mm), self.offset_limit_mm)
 
 
-def refine(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequence[Stage]) -> Array:
+class Alignment(NamedTuple):
+    """A fitted pose."""
+
+    matrix: Array
+    """Scan to reference, shape (4, 4)."""
+    offset_mm: float = 0.0
+    """How far the scan's sound surface lies outside the reference all over."""
+
+
+def refine(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequence[Stage]) -> Alignment:
     """Move points onto the surface of a field.
 
     Parameters
@@ -66,37 +83,58 @@ def refine(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequen
         Where to start: scan to reference.
     stages : sequence of Stage
         From wide to narrow weights.
-
-    Returns
-    -------
-    array, shape (4, 4)
-        The fitted rigid matrix.
     """
-    result = matrix
+    result = Alignment(matrix)
     for stage in stages:
         for _ in range(stage.steps):
-            step = _step(field, points_mm, result, stage)
-            result = step @ result
-            if np.abs(step - np.eye(4)).max() < SMALLEST_STEP:
+            previous, result = result, _step(field, points_mm, result, stage)
+            if np.abs(result.matrix - previous.matrix).max() < SMALLEST_STEP:
                 break
     return result
 
 
-def _step(field: DistanceField, points: Array, matrix: Array, stage: Stage) -> Array:
-    """One Gauss–Newton motion (4, 4) in the reference's world."""
-    moved = points @ matrix[:3, :3].T + matrix[:3, 3]
+def offset_at(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequence[Stage]) -> float:
+    """Offset in mm of :class:`Alignment` for a pose that stays as it is."""
+    distance, offset = field.sample(points_mm @ matrix[:3, :3].T + matrix[:3, 3]), 0.0
+    for stage in stages:
+        for _ in range(stage.steps if stage.offset_limit_mm else 0):
+            offset = stage.limited(float(np.average(distance, weights=stage.weights(distance - offset))))
+    return offset
+
+
+def _step(field: DistanceField, points: Array, start: Alignment, stage: Stage) -> Alignment:
+    """One Gauss–Newton step of the motion in the reference's world and, where wanted, of the offset."""
+    moved = points @ start.matrix[:3, :3].T + start.matrix[:3, 3]
     distance, gradient = field.sample_with_gradient(moved)
+    residual = distance - start.offset_mm
     centre = moved.mean(axis=0)
     arm = moved - centre
     length = max(float(np.sqrt((arm**2).sum(axis=1).mean())), 1e-6)
-    # columns: rotation (as the motion at the arm's length, mm) and translation (mm)
-    jacobian = np.hstack([np.cross(arm, gradient) / length, gradient])
-    weighted = jacobian * stage.weights(distance)[:, None]
+    # columns: rotation (as the motion at the arm's length, mm), translation (mm), offset (mm)
+    columns = [np.cross(arm, gradient) / length, gradient]
+    if stage.offset_limit_mm:
+        columns.append(np.full((len(points), 1), -1.0))
+    jacobian = np.hstack(columns)
+    weighted = jacobian * stage.weights(residual)[:, None]
     normal = weighted.T @ jacobian
-    normal += np.eye(6) * (DAMPING * np.trace(normal) / 6 + 1e-12)
-    twist = -np.linalg.solve(normal, weighted.T @ distance)
-    twist *= min(1.0, MAX_STEP_MM / max(float(np.abs(twist).max()), 1e-12))
-    return motion(twist[:3] / length, twist[3:], centre)
+    normal += np.eye(len(normal)) * (DAMPING * np.trace(normal) / len(normal) + 1e-12)
+    change = -np.linalg.solve(normal, weighted.T @ residual)
+    twist = change[:6] * min(1.0, MAX_STEP_MM / max(float(np.abs(change[:6]).max()), 1e-12))
+    matrix = motion(twist[:3] / length, twist[3:], centre) @ start.matrix
+    offset = stage.limited(start.offset_mm + float(change[6])) if stage.offset_limit_mm else start.offset_mm
+    return Alignment(matrix, offset)
+
+
+def final_stages(node_mm: float) -> tuple[Stage, ...]:
+    """Stages from a pose that is right to a few nodes to one that is right to a fraction of one."""
+    limit = 1.5 * node_mm
+    return (
+        Stage(max(0.06, node_mm)),
+        Stage(max(0.03, node_mm)),
+        Stage(node_mm, outside=0.75, offset_limit_mm=limit),
+        Stage(0.6 * node_mm, outside=0.75, steps=10, offset_limit_mm=limit),
+        Stage(0.4 * node_mm, outside=0.75, steps=12, offset_limit_mm=limit),
+    )
 
 
 def motion(rotation: Array, translation: Array, centre: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.align import motion
+from ImplantSegQuantLib.align import final_stages, motion, offset_at
 from ImplantSegQuantLib.field import NO_SURFACE_MM, DistanceField
 from ImplantSegQuantLib.surface import Scan, surface_points
 
@@ -76,7 +76,8 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
     -------
     dict
         ``surface_distance_mean_um`` and ``surface_distance_95_um``: distance of the sound flanks from the
-        reference. ``sound_percent``: share of the scan's implant surface that is sound. ``outside_percent``:
+        reference. ``boundary_offset_um``: how much too thick (or thin, negative) the labels are on them all over.
+        ``sound_percent``: share of the scan's implant surface that is sound. ``outside_percent``:
         share of the implant's volume clearly outside the reference. ``filled_percent``: share of the
         reference in the field of view that is implant. ``score``: the two-way score in [0, 1], 0 best.
         ``slide_um``: how far the surface can slide along the reference's easiest motion (on a bare shank: the
@@ -91,6 +92,7 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
     return {
         "surface_distance_mean_um": 1000 * float(sound.mean()) if sound.size else float("nan"),
         "surface_distance_95_um": 1000 * float(np.percentile(sound, 95)) if sound.size else float("nan"),
+        "boundary_offset_um": 1000 * offset_at(pair.field, scan.points_mm, matrix, final_stages(scan.node_mm)),
         "sound_percent": 100 * sound.size / max(distance.size, 1),
         "outside_percent": 100 * float(np.mean(inside > sound_mm)),
         "filled_percent": _filled_percent(pair, matrix),

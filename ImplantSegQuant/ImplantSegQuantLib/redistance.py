@@ -2,8 +2,9 @@
 
 The surface is where the function changes sign between neighbouring nodes (linear interpolation): every
 node next to it has a small disc of it, the foot. The nearest foot of every other node is then handed on
-from neighbour to neighbour in eight sweeps, one for each direction of travel (vector distance transform: Danielsson 1980, doi:10.1016/0146-664X(80)90054-4;
-sweeping order: Zhao 2005, doi:10.1090/S0025-5718-04-01678-3).
+from neighbour to neighbour in eight sweeps, one for each direction of travel. (Vector distance transform:
+Danielsson 1980, doi:10.1016/0146-664X(80)90054-4; order of the sweeps: Zhao 2005,
+doi:10.1090/S0025-5718-04-01678-3.)
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib.align import Stage, refine
+from ImplantSegQuantLib.align import Stage, final_stages, refine
 from ImplantSegQuantLib.axis import Axis, candidates
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
@@ -128,19 +128,18 @@ def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
         found += placements(pair.field, scan.points_mm, axis, target, KEPT_PLACEMENTS)
     found.sort(key=lambda placement: placement.cost)
     points = scan.points_mm[:ROUGH_POINTS]
-    refined = [refine(pair.field, points, placement.matrix, ROUGH_STAGES) for placement in found[:KEPT_ROUGH]]
+    refined = [refine(pair.field, points, start.matrix, ROUGH_STAGES).matrix for start in found[:KEPT_ROUGH]]
     refined.sort(key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[0]))
     return refined[:KEPT_REFINED]
 
 
 def _refined(pair: Pair, rough: list[Array]) -> Array:
     """Refine rough poses on more points, choose one by the score, and refine it to a fraction of a voxel."""
-    points, node_mm = pair.scan.points_mm, pair.scan.node_mm
+    points = pair.scan.points_mm
     stages = (*ROUGH_STAGES, Stage(0.06))
-    close = [refine(pair.field, points[:MIDDLE_POINTS], matrix, stages) for matrix in rough]
+    close = [refine(pair.field, points[:MIDDLE_POINTS], matrix, stages).matrix for matrix in rough]
     best = min(close, key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[1]))
-    last = [Stage(max(scale, 0.6 * node_mm), steps=10) for scale in (0.06, 0.03, node_mm, 0.6 * node_mm)]
-    return refine(pair.field, points[:FINE_POINTS], best, last)
+    return refine(pair.field, points[:FINE_POINTS], best, final_stages(pair.scan.node_mm)).matrix
 
 
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from ImplantSegLib.errors import InputError
@@ -145,10 +145,20 @@ def test_a_manual_start_is_refined(reference):
     assert displacement_mm(reference, found, truth) < VOXEL_MM
 
 
+def test_labels_that_are_too_thick_do_not_move_the_pose(reference, found_at):
+    truth, labels, found = found_at("tip")
+    implant = binary_dilation(np.isin(labels.array, (1, 2)), iterations=1)
+    thick = labels.like(np.where(implant & (labels.array != 1), 2, labels.array))
+    moved = register.register(thick, reference, initial=found)
+    assert surface_error_mm(reference, moved, truth) < 0.2 * VOXEL_MM
+    grown = moved.quality["boundary_offset_um"] - found.quality["boundary_offset_um"]
+    assert 0.4 * VOXEL_MM < grown / 1000 < 1.5 * VOXEL_MM
+
+
 def test_the_edge_of_a_round_field_of_view_is_no_surface(reference):
     truth = pose_at("middle", 7)
     labels = explant(truth, 7)
-    centre, radius = (SHAPE[1] - 1) / 2, 28.0  # the circle cuts the thread: 2.8 mm across
+    centre, radius = (SHAPE[1] - 1) / 2, 33.0  # the circle cuts the thread: 3.3 mm across
     inside = FieldOfView((centre, centre, radius)).slice_mask(SHAPE[1:])
     cut = labels.like(np.where(inside, labels.array, 0), fov=f"circle:{centre},{centre},{radius}")
     found = register.register(cut, reference)
