@@ -25,7 +25,8 @@ def test_a_model_from_import_to_delete(run, model_file, folder, tmp_path):
     assert listed.splitlines()[0].split() == ["name", "network", "voxel", "size", "from", "summary"]
     line = listed.splitlines()[-1]
     assert line.startswith("mine ")
-    assert line.endswith("import  tiny U-Net")
+    assert line.endswith(" tiny U-Net")
+    assert " import " in line
     assert " 10 µm " in line
     assert run("verify", "mine")[1].startswith("mine: whole, weights ")
     assert run("export", "mine", tmp_path / "out.safetensors")[0] == 0

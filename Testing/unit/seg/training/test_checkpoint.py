@@ -1,0 +1,82 @@
+import dataclasses
+import json
+import pickle
+
+import pytest
+import torch
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.training import checkpoint
+
+
+@pytest.fixture
+def saved(tmp_path, recipe):
+    checkpoint.save(tmp_path, {"step": 3, "weights": torch.arange(4.0)}, recipe())
+    return tmp_path / checkpoint.CHECKPOINT
+
+
+def test_what_was_saved_is_loaded(saved, recipe):
+    state = checkpoint.load(saved.parent, recipe())
+    assert state["step"] == 3
+    assert torch.equal(state["weights"], torch.arange(4.0))
+    assert [path.name for path in saved.parent.iterdir()] == [checkpoint.CHECKPOINT]
+
+
+def test_another_recipe_is_refused(saved, recipe):
+    with pytest.raises(InputError, match=r"had loss.dice = 1.0, now it is 0.5; resume with the same recipe"):
+        checkpoint.load(saved.parent, recipe({"loss.dice": 0.5}))
+
+
+def test_where_and_how_fast_may_change(saved, recipe):
+    changes = {"data.cache": "x", "run.max_minutes": 3.0, "run.threads": 2, "run.workers": 0, "run.device": "cpu"}
+    assert checkpoint.load(saved.parent, recipe({**changes, "run.checkpoint_every": 9}))["step"] == 3
+
+
+def test_keys_that_an_older_recipe_did_not_have_had_their_defaults(saved, recipe):
+    values = dataclasses.asdict(recipe())
+    del values["loss"]["hardest"]
+    torch.save({"step": 5, "recipe": json.dumps(values)}, saved)
+    assert checkpoint.load(saved.parent, recipe())["step"] == 5
+
+
+def test_a_missing_checkpoint_is_told(tmp_path, recipe):
+    with pytest.raises(InputError, match="holds no checkpoint to resume; start without --resume"):
+        checkpoint.load(tmp_path, recipe())
+
+
+@pytest.mark.parametrize("change", [lambda data: data[: len(data) // 2], lambda _: b"", lambda _: b"no checkpoint"])
+def test_a_damaged_checkpoint_is_refused(saved, recipe, change):
+    saved.write_bytes(change(saved.read_bytes()))
+    with pytest.raises(InputError, match="is damaged; start again in another folder"):
+        checkpoint.load(saved.parent, recipe())
+
+
+class Payload:
+    """Executes something when it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a checkpoint was executed",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, 2))])
+def test_loading_executes_nothing(saved, recipe, write):
+    write({"step": Payload()}, saved)
+    with pytest.raises(InputError, match="is damaged"):
+        checkpoint.load(saved.parent, recipe())
+
+
+def test_the_log_of_a_resumed_run_goes_on_where_the_checkpoint_was(tmp_path):
+    path = tmp_path / "log.jsonl"
+    log = checkpoint.Log(path, 0)
+    for step in (1, 2, 3):
+        log.write(step=step, loss=0.5)
+    with path.open("a") as stream:
+        stream.write('{"step": 4, "lo')  # cut by a kill
+    checkpoint.Log(path, 2).write(step=3, loss=0.25)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "loss": 0.5},
+        {"step": 3, "loss": 0.25},
+    ]
+    checkpoint.Log(path, 0)
+    assert path.read_text() == ""

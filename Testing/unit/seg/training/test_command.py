@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from ImplantSegLib import cli, jobs, models
+from ImplantSegLib.labels import NAMES
+from ImplantSegLib.training.config import Recipe
+from ImplantSegLib.training.fit import MODEL
+from ImplantSegLib.volumes import Volume, write
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def recipe_file(tmp_path, recipe, make_scan):
+    """Recipe of a tiny run on two scans in files."""
+    for index, name in enumerate(("first", "second")):
+        scan = make_scan(seed=index)
+        volume = Volume(scan.image, scan.spacing_mm)
+        write(volume, tmp_path / "scans" / name / "image.nrrd")
+        write(volume.like(np.asarray(scan.labels)), tmp_path / "scans" / name / "labels.seg.nrrd")
+    made = recipe({"data.cohort": str(tmp_path / "scans"), "data.folds": 2, "run.steps": 2, "run.threads": 1})
+    jobs.save(made, tmp_path / "tiny.toml")
+    return tmp_path / "tiny.toml"
+
+
+@pytest.fixture
+def run(recipe_file, tmp_path, capsys):
+    """Run ``implantseg train tiny.toml -o out``: its exit code, what it printed and its error."""
+
+    def run(*arguments):
+        code = cli.main(["train", str(recipe_file), "-o", str(tmp_path / "out"), "--progress", "none", *arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_a_run_from_recipe_to_model(run, tmp_path):
+    code, told, error = run("--fold", "1", "--set", "run.seed=7")
+    assert (code, error) == (0, "")
+    assert "mean_iou_percent" in told
+    assert told.splitlines()[-1] == f"model of step 2: {tmp_path / 'out' / MODEL}"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "checkpoint.pt",
+        "log.jsonl",
+        "model.safetensors",
+        "recipe.toml",
+    ]
+    used = jobs.from_mapping(Recipe, jobs.load_toml(tmp_path / "out" / "recipe.toml"))
+    assert (used.data.fold, used.run.seed) == (1, 7)
+
+
+def test_the_model_tells_where_it_comes_from_but_no_paths(run, tmp_path):
+    run()
+    bundle = models.load(tmp_path / "out" / MODEL)
+    assert bundle.spacing_mm == (0.01, 0.01, 0.01)
+    assert bundle.preprocessing == {"low_percent": 0.1, "high_percent": 99.9}
+    assert list(bundle.labels.values()) == list(NAMES.values())
+    made = bundle.provenance
+    assert (made["recipe_name"], made["training"], made["validation"]) == ("tiny", ["second"], ["first"])
+    assert made["scans"].keys() == {"first", "second"}
+    assert {len(value) for scan in made["scans"].values() for value in scan.values()} == {64}
+    assert made["recipe"]["model"]["options"] == {"width": 2, "align_corners": False}
+    assert str(tmp_path) not in str(made)
+
+
+def test_resuming_goes_on_and_starting_anew_is_refused(run, tmp_path):
+    assert run()[0] == 0
+    code, _, error = run()
+    assert code == 2
+    assert "holds the checkpoint of an earlier run; pass --resume or another folder" in error
+    code, told, _ = run("--resume")
+    assert code == 0
+    assert told.splitlines()[-1].startswith("model of step 2")
+
+
+def test_a_refused_resume_leaves_the_recipe_of_the_run(run, tmp_path):
+    run()
+    before = (tmp_path / "out" / "recipe.toml").read_text()
+    code, _, error = run("--resume", "--set", "loss.dice=0.5")
+    assert code == 2
+    assert "had loss.dice = 1.0, now it is 0.5" in error
+    assert (tmp_path / "out" / "recipe.toml").read_text() == before
+
+
+def test_a_time_limit_is_told(run):
+    code, told, _ = run("--set", "run.max_minutes=1e-9")
+    assert code == 0
+    assert "stopped at step 0 of 2 after run.max_minutes; go on with --resume" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "run.stesp=3"], "unknown key 'run.stesp'; did you mean 'steps'"),
+        (["--set", "model.network=unett"], "did you mean 'unet'"),
+        (["--set", "model.options.widht=3"], "has no option 'widht'"),
+        (["--fold", "5"], "got fold = 5, wanted 0 to 1"),
+        (["--resume"], "holds no checkpoint to resume"),
+    ],
+)
+def test_bad_input_ends_with_2_and_leaves_nothing(run, tmp_path, arguments, words):
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert words in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_needs_a_place(run, tmp_path):
+    (tmp_path / "out").touch()
+    code, _, error = run()
+    assert code == 2
+    assert "cannot write" in error
+
+
+def test_help_names_the_packaged_recipes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert "compact_unet, scaled_unet, unet" in " ".join(capsys.readouterr().out.split())

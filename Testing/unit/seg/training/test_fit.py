@@ -1,0 +1,229 @@
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from ImplantSegLib import models, progress
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.training import checkpoint
+from ImplantSegLib.training.config import Optimiser
+from ImplantSegLib.training.fit import MODEL, Fit
+from ImplantSegLib.training.optimiser import average_decay, learning_rate, update_average
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing runs after it, and what is on disk is all that is left."""
+
+
+@pytest.fixture
+def start(recipe, make_scan, tmp_path):
+    """Give a run in a folder of its own; ``changes`` are those of the recipe."""
+
+    def start(folder="run", changes=None, validate=True):
+        made = recipe(changes)
+        training = [make_scan("a"), make_scan("b", 1, (36, 40, 50))]
+        validation = [make_scan("c", 2, (20, 40, 44))] if validate else []
+        bundle = models.Bundle(made.model.network, made.model.options)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return Fit(made, training, validation, tmp_path / folder, bundle)
+
+    return start
+
+
+def state_of(fit):
+    """All that decides the rest of a run, as flat tensors and numbers."""
+    result = {f"network.{key}": value for key, value in fit.network.module.state_dict().items()}
+    result |= {f"average.{key}": value for key, value in fit.average.state_dict().items()}
+    for index, moments in fit.optimiser.state_dict()["state"].items():
+        result |= {f"moment.{index}.{key}": value for key, value in moments.items()}
+    return result | {"step": torch.tensor(fit.step), "best": torch.tensor(fit.best_value)}
+
+
+def assert_same(one, other):
+    first, second = state_of(one), state_of(other)
+    assert first.keys() == second.keys()
+    different = [key for key in first if not torch.equal(first[key], second[key])]
+    assert different == []
+
+
+def stop_at(fit, step, deed):
+    """Make ``deed`` happen at the end of a step, before it is counted as done by the loop."""
+    take_step = fit.take_step
+
+    def wrapped(*batch):
+        loss = take_step(*batch)
+        if fit.step == step:
+            deed()
+        return loss
+
+    fit.take_step = wrapped
+
+
+def kill():
+    raise KilledError
+
+
+def lines(fit):
+    return [json.loads(line) for line in (fit.folder / checkpoint.LOG).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("changes", [{}, {"run.precision": "bf16-mixed", "run.workers": 2}, {"optimiser.kind": "sgd"}])
+def test_a_killed_and_resumed_run_ends_as_one_that_was_left_alone(start, changes):
+    whole = start("whole", changes)
+    whole.run()
+    killed = start("killed", changes)
+    stop_at(killed, 5, kill)
+    with pytest.raises(KilledError):
+        killed.run()
+    resumed = start("killed", changes)
+    resumed.restore()
+    assert resumed.step == 4
+    scores = resumed.run()
+    assert_same(resumed, whole)
+    assert scores == whole.best
+    assert models.load(resumed.folder / MODEL).weights_sha256 == models.load(whole.folder / MODEL).weights_sha256
+    told = [[{**line, "seconds": 0} for line in lines(fit)] for fit in (resumed, whole)]
+    assert told[0] == told[1]
+
+
+def test_two_runs_give_the_same_and_another_seed_gives_another(start):
+    fits = [start("a"), start("b", {"run.workers": 0}), start("c", {"run.seed": 1})]
+    for fit in fits:
+        fit.run()
+    assert_same(fits[0], fits[1])
+    with pytest.raises(AssertionError):
+        assert_same(fits[0], fits[2])
+
+
+@pytest.mark.parametrize("ask", [lambda: os.kill(os.getpid(), signal.SIGINT), progress.cancel])
+def test_an_interrupted_run_is_saved_at_its_step_and_goes_on(start, ask):
+    whole = start("whole")
+    whole.run()
+    stopped = start("stopped")
+    stop_at(stopped, 3, ask)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    progress.configure("none")
+    resumed = start("stopped")
+    resumed.restore()
+    assert resumed.step == 3
+    resumed.run()
+    assert_same(resumed, whole)
+
+
+def test_a_second_signal_within_a_step_leaves_the_older_checkpoint(start):
+    fit = start()
+    forward = fit.loss
+
+    def impatient(logits, labels):
+        if fit.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return forward(logits, labels)
+
+    fit.loss = impatient
+    with pytest.raises(KeyboardInterrupt):
+        fit.run()
+    again = start()
+    again.restore()
+    assert again.step == 2
+
+
+def test_the_time_limit_stops_with_a_checkpoint(start):
+    fit = start(changes={"run.max_minutes": 1e-9})
+    fit.run()
+    assert fit.step == 0
+    again = start(changes={"run.max_minutes": 0.0})  # where and how fast may change, what may not
+    again.restore()
+    again.run()
+    assert again.step == 6
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(start):
+    fit = start()
+    scores = fit.run()
+    again = start()
+    again.restore()
+    assert again.run() == scores
+    assert_same(again, fit)
+
+
+def test_training_learns_what_the_grey_values_tell(start):
+    changes = {
+        "run.steps": 40,
+        "run.log_every": 10,
+        "run.validate_every": 40,
+        "model.options": {"width": 8, "levels": 3},
+    }
+    changes |= {"optimiser.lr": 0.02, "optimiser.ema": 0.0, "optimiser.schedule": "constant", "data.axes": [0]}
+    changes |= {f"augment.{name}": 0.0 for name in ("affine", "intensity", "noise", "blur")}
+    fit = start(changes=changes)
+    fit.run()
+    losses = [line["loss"] for line in lines(fit) if "loss" in line]
+    assert len(losses) == 4
+    assert losses[3] < 0.6 * losses[0]
+
+
+def test_the_model_file_holds_the_averaged_weights_and_their_scores(start):
+    fit = start(changes={"run.validate_every": 6})
+    scores = fit.run()
+    bundle = models.load(fit.folder / MODEL)
+    assert bundle.scores == scores
+    assert bundle.provenance["step"] == fit.best_step == 6
+    state = bundle.load_network().state_dict()
+    assert all(torch.equal(state[key], value) for key, value in fit.average.state_dict().items())
+    assert not all(torch.equal(state[key], value) for key, value in fit.network.module.state_dict().items())
+
+
+def test_without_validation_the_latest_weights_are_kept(start):
+    fit = start(changes={"optimiser.ema": 0.0}, validate=False)
+    assert fit.run() == {}
+    assert models.load(fit.folder / MODEL).provenance["step"] == 6
+    state = models.load(fit.folder / MODEL).load_network().state_dict()
+    assert all(torch.equal(state[key], value) for key, value in fit.network.module.state_dict().items())
+
+
+def test_validation_slices_smaller_than_the_network_takes_are_filled_up(start, make_scan):
+    fit = start(changes={"sampling.patch": [64, 64], "model.network": "scaled_unet", "data.axes": [1]})
+    small = make_scan(shape=(9, 20, 44))
+    image, _ = small.cut(1, 10, slice(None), slice(None))
+    assert fit.predict(image).shape == (9, 44)
+
+
+def test_patches_smaller_than_the_network_takes_are_refused(start):
+    with pytest.raises(InputError, match=r"got patches of \[8, 32\] pixels, wanted at least 16 for 'unet'"):
+        start(changes={"sampling.patch": [8, 32]})
+
+
+def test_a_run_leaves_the_random_numbers_of_others_alone(start):
+    before = torch.random.get_rng_state()
+    start()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]),
+        ("cosine", [0.25, 0.5, 0.75, 1.0, 1.0, 0.5]),
+        ("poly", [0.25, 0.5, 0.75, 1.0, 1.0, 0.5**0.9]),
+    ],
+)
+def test_the_learning_rate_rises_and_falls(schedule, expected):
+    config = Optimiser(lr=2.0, schedule=schedule, warmup=4)
+    assert [learning_rate(config, step, 12) for step in (0, 1, 2, 3, 4, 8)] == pytest.approx([2 * v for v in expected])
+
+
+def test_the_average_forgets_its_start_first_and_slows_down():
+    decays = [average_decay(Optimiser(ema=0.9), step) for step in (0, 1, 10, 1000)]
+    assert decays == pytest.approx([1 / 10, 2 / 11, 11 / 20, 0.9])
+    average, network = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    network.running_mean.fill_(4.0)
+    network.num_batches_tracked.fill_(7)
+    update_average(average, network, 0.75)
+    assert average.running_mean.item() == 1
+    assert average.num_batches_tracked.item() == 7
