@@ -1,6 +1,6 @@
 """How hard the phantom is: grey values per class, what thresholds make of it, and pictures for docs/phantom.md.
 
-    python Testing/bench/difficulty.py work/difficulty docs/images --real implant.tiff
+python Testing/bench/difficulty.py work/difficulty docs/images --real implant.tiff
 """
 
 from __future__ import annotations
