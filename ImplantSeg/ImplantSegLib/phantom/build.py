@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ImplantSegLib import progress
-from ImplantSegLib.files import write_text
+from ImplantSegLib.files import all_or_none, write_text
 from ImplantSegLib.phantom.imaging import HALO, IMAGING, image_slabs
 from ImplantSegLib.phantom.noise import stream
 from ImplantSegLib.phantom.recipe import Phantom, PhantomJob, prepare
@@ -25,7 +25,7 @@ DEPTH = 16
 
 
 def build(job: PhantomJob, outdir: str | Path, depth: int = DEPTH, reference: bool = True) -> Path:
-    """Write a phantom: ``image.nrrd``, ``labels.seg.nrrd``, ``reference.nrrd`` and ``truth.json``.
+    """Write a phantom: ``image.nrrd``, ``labels.seg.nrrd``, ``reference.nrrd`` and ``truth.json``; all of them or none.
 
     Parameters
     ----------
@@ -51,25 +51,26 @@ def build(job: PhantomJob, outdir: str | Path, depth: int = DEPTH, reference: bo
     imaging = IMAGING[job.beamline]
     imaging = replace(imaging, noise=job.noise * imaging.noise)
     metadata = {"fov": view_text(frame), "voxel_size_known": "yes"}
-    with (
-        create(outdir / "image.nrrd", like, np.uint16, metadata=metadata) as put_image,
-        create(outdir / "labels.seg.nrrd", like, np.uint8, metadata=metadata) as put_labels,
-        progress.stage("phantom", frame.shape[0], "slice") as advance,
-    ):
+    with all_or_none(outdir) as folder:
+        with (
+            create(folder / "image.nrrd", like, np.uint16, metadata=metadata) as put_image,
+            create(folder / "labels.seg.nrrd", like, np.uint8, metadata=metadata) as put_labels,
+            progress.stage("phantom", frame.shape[0], "slice") as advance,
+        ):
 
-        def windows() -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-            for start, labels, attenuation, own in _sampled(phantom, depth):
-                counts[:] += own
-                put_labels(labels)
-                yield start, attenuation
+            def windows() -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+                for start, labels, attenuation, own in _sampled(phantom, depth):
+                    counts[:] += own
+                    put_labels(labels)
+                    yield start, attenuation
 
-        for slab in image_slabs(windows(), frame, imaging, job.seed):
-            put_image(slab)
-            advance(len(slab))
-    if reference:
-        write_reference(job.screw, outdir / "reference.nrrd")
-    result = truth(phantom, counts)
-    write_text(outdir / "truth.json", json.dumps({**result, "imaging": vars(imaging)}, indent=1) + "\n")
+            for slab in image_slabs(windows(), frame, imaging, job.seed):
+                put_image(slab)
+                advance(len(slab))
+        if reference:
+            write_reference(job.screw, folder / "reference.nrrd")
+        result = truth(phantom, counts)
+        write_text(folder / "truth.json", json.dumps({**result, "imaging": vars(imaging)}, indent=1) + "\n")
     return outdir
 
 

@@ -11,6 +11,8 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.phantom.noise import stream
 from ImplantSegLib.phantom.recipe import PhantomJob
 
+Spacing = tuple[float, float, float]
+
 BEAMLINE = {"epiphysis": "p07", "metaphysis": "p05", "diaphysis": "p05"}
 """Beamline of each site (the paper's table 1)."""
 
@@ -31,7 +33,7 @@ TEST_SEEDS = range(9000, 9010)
 """Seeds of the test cohort: for reporting only, never for a choice."""
 
 
-def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
+def jobs(name: str, spacing_um: Spacing = (10.0, 10.0, 10.0)) -> dict[str, PhantomJob]:
     """Phantoms of a cohort, by the name of their folder.
 
     Parameters
@@ -40,15 +42,14 @@ def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
         ``development`` (crops of 24 slices, every site, time and beamline), ``test`` (ten crops of 80 slices whose
         mean layer is at least 6 voxels, contact 5 to 60 %), or one of the paper's data sets at the beamlines' whole
         field of view: ``paper-training``, ``paper-test``, ``paper-prediction``.
-    spacing_um : float, optional
-        Voxel edge; default 10 µm.
+    spacing_um : tuple of float
+        Voxel size (z, y, x), µm; crops keep their number of voxels.
 
     Raises
     ------
     InputError
         For an unknown name.
     """
-    spacing = (spacing_um or 10.0,) * 3
     if name in PAPER:
         return {
             f"{site}-{weeks:02d}w-{FIRST_SEED[name] + n}": PhantomJob(
@@ -56,7 +57,7 @@ def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
                 site=site,  # type: ignore[arg-type]
                 weeks=weeks,
                 beamline=BEAMLINE[site],  # type: ignore[arg-type]
-                spacing_um=spacing,
+                spacing_um=spacing_um,
             )
             for n, (site, weeks) in enumerate(PAPER[name])
         }
@@ -64,11 +65,11 @@ def jobs(name: str, spacing_um: float | None = None) -> dict[str, PhantomJob]:
     if name not in seeds:
         raise InputError(f"got cohort {name!r}", f"choose one of: {', '.join([*seeds, *PAPER])}")
     depth = 80 if name == "test" else 24
-    drawn = (_draw(seed, depth, spacing) for seed in seeds[name])
+    drawn = (_draw(seed, depth, spacing_um) for seed in seeds[name])
     return {f"{job.site}-{job.weeks:02.0f}w-{job.seed}": job for job in drawn}
 
 
-def _draw(seed: int, depth: int, spacing: tuple[float, float, float]) -> PhantomJob:
+def _draw(seed: int, depth: int, spacing_um: Spacing) -> PhantomJob:
     """Draw a crop: site, beamline and weeks by turns, the rest at random."""
     rng = np.random.Generator(np.random.Philox(stream(seed, "cohort")))
     site = ("metaphysis", "epiphysis", "diaphysis")[seed % 3]
@@ -81,7 +82,7 @@ def _draw(seed: int, depth: int, spacing: tuple[float, float, float]) -> Phantom
         weeks=weeks,
         site=site,  # type: ignore[arg-type]
         beamline=beamline,  # type: ignore[arg-type]
-        spacing_um=spacing,
+        spacing_um=spacing_um,
         shape=(depth, 448, 448),
         degradation_rate=float(rate),
         contact_percent=float(rng.uniform(6, 58)),
@@ -89,7 +90,7 @@ def _draw(seed: int, depth: int, spacing: tuple[float, float, float]) -> Phantom
     )
 
 
-def make_cohort(name: str, outdir: str | Path, spacing_um: float | None = None) -> list[Path]:
+def make_cohort(name: str, outdir: str | Path, spacing_um: Spacing = (10.0, 10.0, 10.0)) -> list[Path]:
     """Build the phantoms of a cohort that are not there yet.
 
     Parameters
@@ -98,8 +99,8 @@ def make_cohort(name: str, outdir: str | Path, spacing_um: float | None = None) 
         Name of the cohort, see :func:`jobs`.
     outdir : path
         Folder of the cohort; each phantom is a folder in it, beside ``reference.nrrd``, which they share.
-    spacing_um : float, optional
-        Voxel edge.
+    spacing_um : tuple of float
+        Voxel size (z, y, x), µm.
 
     Returns
     -------

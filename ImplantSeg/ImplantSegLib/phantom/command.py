@@ -15,6 +15,8 @@ def main(argv: list[str]) -> None:
         implantseg phantom explant --seed 7 --shape 100,480,480
         implantseg phantom p07 --beamline p07 --site epiphysis --weeks 6 --spacing-um 7.6
         implantseg phantom heavy --weeks 24 --degradation-rate 0.5 --contact-percent 20
+        implantseg phantom cohorts/test --cohort test
+        implantseg phantom cohorts/paper --cohort paper-test --spacing-um 20
         """,
     )
     add = command.add_argument
@@ -36,11 +38,22 @@ def main(argv: list[str]) -> None:
     )
     add("--supersampling", type=int, default=2, choices=(1, 2, 3, 4), help="points per voxel edge (default: 2)")
     add("--noise", type=float, default=1.0, metavar="FACTOR", help="on the beamline's noise (default: 1)")
+    add(
+        "--cohort",
+        metavar="NAME",
+        help="make a whole cohort instead, of which only --spacing-um is asked: development, test, paper-training, "
+        "paper-test or paper-prediction; phantoms that are there already are kept",
+    )
     options = vars(arguments.parse(command, argv))
 
     from ImplantSegLib.phantom.build import build
     from ImplantSegLib.phantom.recipe import PhantomJob
 
     out = options.pop("out")
+    if cohort := options.pop("cohort"):
+        from ImplantSegLib.phantom.cohort import make_cohort
+
+        print(*make_cohort(cohort, out, options["spacing_um"]), sep="\n")
+        return
     fields = {key: value for key, value in options.items() if key in PhantomJob.__dataclass_fields__}
     print(build(PhantomJob(**fields), out))

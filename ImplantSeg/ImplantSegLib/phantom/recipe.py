@@ -92,10 +92,12 @@ class PhantomJob:
             raise InputError(f"got site {self.site!r}", f"choose one of: {', '.join(SITES)}")
         if self.beamline not in BEAMLINES:
             raise InputError(f"got beamline {self.beamline!r}", f"choose one of: {', '.join(BEAMLINES)}")
-        if not self.weeks > 0:
-            raise InputError(f"got a healing time of {self.weeks} weeks, wanted more than 0", "pass --weeks")
+        if not 0 < self.weeks < math.inf:
+            raise InputError(f"got a healing time of {self.weeks} weeks, wanted a number above 0", "pass --weeks 12")
         if self.contact_percent is not None and not 2 <= self.contact_percent <= 80:
             raise InputError(f"got a contact of {self.contact_percent} %, wanted 2 to 80", "pass --contact-percent")
+        if not 0 <= self.noise < math.inf:
+            raise InputError(f"got noise {self.noise}, wanted a factor of at least 0", "pass --noise 1")
         if min(self.spacing_um) < 2.0:
             raise InputError(f"got a voxel of {min(self.spacing_um)} µm, wanted at least 2", "pass --spacing-um")
         if self.shape is not None and min(self.shape) < 16:
@@ -234,6 +236,8 @@ def _corrode(explant: Explant, frame: sample.Frame, job: PhantomJob, rate: float
         raise InputError("the screw hardly lies in the field of view", "pass another --axial-mm or a larger --shape")
     ratio = _loss_ratios(inside, explant)
     surface, volume = _reference_surface_and_volume(explant, frame, job.seed, len(inside) / len(voxels))
+    if surface <= 0:
+        raise InputError("the field of view lies inside the screw and sees no surface of it", "pass a larger --shape")
     lost = rate * job.weeks * 7 / DAYS_PER_YEAR * surface / volume
     if not 0 < lost < 0.95:
         raise InputError(

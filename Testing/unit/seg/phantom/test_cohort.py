@@ -2,8 +2,11 @@ from collections import Counter
 
 import pytest
 
+from ImplantSegLib.cli import main
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.phantom import cohort
 from ImplantSegLib.phantom.cohort import jobs
+from ImplantSegLib.phantom.recipe import PhantomJob
 
 
 def kinds(name):
@@ -41,3 +44,20 @@ def test_the_test_cohort_is_what_the_bars_speak_of():
 def test_an_unknown_cohort_is_refused():
     with pytest.raises(InputError, match="development"):
         jobs("training")
+
+
+def test_the_verb_makes_a_cohort_and_keeps_what_is_there(tmp_path, monkeypatch, capsys):
+    small = {"a": PhantomJob(spacing_um=(60.0,) * 3, shape=(16, 70, 70)), "b": None}
+    monkeypatch.setattr(cohort, "jobs", lambda *_: small)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "truth.json").touch()
+    (tmp_path / "reference.nrrd").touch()
+    assert main(["phantom", str(tmp_path), "--cohort", "test", "--progress", "none"]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"image.nrrd", "labels.seg.nrrd", "truth.json"}
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["truth.json"]
+
+
+def test_the_verb_names_the_cohorts_it_knows(tmp_path, capsys):
+    assert main(["phantom", str(tmp_path), "--cohort", "training"]) == 2
+    assert "paper-training" in capsys.readouterr().err
