@@ -59,8 +59,8 @@ def main() -> None:
         print(f"\nphantom: {read(place / 'labels.seg.nrrd').describe_grid()}; best time of {options.repeat} runs")
         _print_ratios(runs, agreement)
         print(
-            f"\nOf the streamed ROI and whole, {fixed['cpu']:.2f} CPU seconds and {fixed['mib']:.0f} MiB go to reading the "
-            "reference as a distance field, whatever the size of the scan."
+            f"\nOf the streamed ROI and whole, {fixed['cpu']:.2f} CPU seconds and {fixed['mib']:.0f} MiB go to reading "
+            "the reference as a distance field, whatever the size of the scan."
         )
         _print_numbers(*(np.load(place / f"whole-{side}.npy") for side in SIDES))
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
