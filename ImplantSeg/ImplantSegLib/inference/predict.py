@@ -172,8 +172,7 @@ def predict(run: Run, work: Work) -> Volume:
         Where the labels go, and how far they are.
     """
     probabilities = _probabilities(run, work) if run.job.probabilities else None
-    with progress.stage("segment", run.scan.shape[0], "slice") as advance:
-        advance(work.done)
+    with progress.stage("segment", run.scan.shape[0] - work.done, "slice") as advance:
         for z in run.plan.slabs(run.scan.shape[0]):
             if z.stop <= work.done:
                 continue
