@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,7 +95,7 @@ class Bundle:
         from safetensors.torch import load_file
 
         path = self._file()
-        with _as_input_error(path):
+        with _explained_damage(path):
             state = load_file(path)
         if checksum(state) != self.weights_sha256:
             raise InputError(f"the weights in {path} differ from their checksum", "copy or download the file again")
@@ -172,7 +173,7 @@ def load(path: str | Path) -> Bundle:
         raise InputError(f"there is no model file {path}", "correct the path")
     with explained_os_errors(path, "read"):
         path.open("rb").close()  # safetensors would hide the reason
-    with _as_input_error(path), safe_open(path, framework="np") as file:
+    with _explained_damage(path), safe_open(path, framework="np") as file:
         text = (file.metadata() or {}).get(ENTRY)
     if text is None:
         raise InputError(f"{path} is a safetensors file but no ImplantSeg model", f"its header lacks {ENTRY!r}")
@@ -205,19 +206,14 @@ def checksum(state: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-class _as_input_error:  # noqa: N801 - reads as the with statement that it is
+@contextmanager
+def _explained_damage(path: Path) -> Iterator[None]:
     """Turn the errors of the safetensors library into :class:`~ImplantSegLib.errors.InputError`."""
+    from safetensors import SafetensorError
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        from safetensors import SafetensorError
-
-        if isinstance(error, SafetensorError):
-            raise InputError(
-                f"{self.path} is no model file or is damaged ({error})", "copy or download the file again"
-            ) from error
+    try:
+        yield
+    except SafetensorError as error:
+        raise InputError(
+            f"{path} is no model file or is damaged ({error})", "copy or download the file again"
+        ) from error

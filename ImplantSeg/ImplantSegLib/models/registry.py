@@ -162,7 +162,8 @@ def _listed(known: Iterable[str]) -> str:
 
 def _models_in(place: Path) -> dict[str, Path]:
     # a hidden file is one that is being written
-    return {path.stem: path for path in sorted(place.glob(f"*{SUFFIX}")) if not path.name.startswith(".")}
+    files = (path for path in sorted(place.glob(f"*{SUFFIX}")) if path.is_file() and not path.name.startswith("."))
+    return {path.stem: path for path in files}
 
 
 def _copy(source: Path, target: Path) -> None:
