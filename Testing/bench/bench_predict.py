@@ -97,6 +97,7 @@ def _streamed(options: argparse.Namespace) -> int:
         options.model,
         device="cpu",
         precision=options.precision,
+        across=0.0,
         fov="box",
         postprocess=False,
     )

@@ -17,7 +17,7 @@ _BASE_BYTES = 512 * 2**20  # Python, torch and its kernels, before any voxel
 _SMALLEST_TILE = 128
 _DEPTH = 32
 _BATCH = 16
-_BATCH_PIXELS = 2**20  # beyond it a larger batch gains nothing
+_BATCH_PIXELS = 2**18  # beyond it a larger batch gains nothing and costs memory
 _UNKNOWN_FREE = 4 * 2**30
 
 
@@ -71,7 +71,7 @@ def make_plan(
     """
     budget = free_bytes() // 2 if budget is None else budget
     depth, height, width = scan.shape
-    slice_bytes = height * width * (2 * scan.dtype.itemsize + 4 + (8 if reach else 4) * CLASSES + 2)
+    slice_bytes = height * width * (2 * scan.dtype.itemsize + 4 + 4 * (CLASSES + (1 if reach else 0)) + 2)
     while True:
         window = min(height, tile) * min(width, tile)
         # the network on one window, and probabilities and weights of the whole slice
