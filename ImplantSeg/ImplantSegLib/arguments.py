@@ -6,10 +6,19 @@ import argparse
 import logging
 import math
 import sys
+from typing import NoReturn
 
 from ImplantSegLib import progress
 
 _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser whose errors are one sentence with a remedy, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong and end with status 2."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def parser(verb: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -24,7 +33,7 @@ def parser(verb: str, description: str, examples: str) -> argparse.ArgumentParse
     examples : str
         Command lines that work, one per line.
     """
-    result = argparse.ArgumentParser(
+    result = _Parser(
         prog=f"implantseg {verb}",
         description=description,
         epilog="examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NamedTuple
 
 from ImplantSegLib import __version__, progress
@@ -58,8 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"implantseg {__version__}")
         return 0
     if argv[0] not in VERBS:
-        print(f"got verb {argv[0]!r}, wanted one of: {', '.join(VERBS)}", file=sys.stderr)
-        return 2
+        near = difflib.get_close_matches(argv[0], VERBS, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "see implantseg --help"
+        return _fail(InputError(f"got verb {argv[0]!r}, wanted one of: {', '.join(VERBS)}", remedy))
     with _termination_as_interrupt():
         return _run(argv[0], argv[1:])
 
@@ -85,20 +88,33 @@ def _run(verb: str, argv: list[str]) -> int:
     except ModuleNotFoundError as error:
         return _fail(_missing_package(error))
     except KeyboardInterrupt:
-        progress.emit("error", kind="cancelled", message="cancelled", remedy="")
-        print("cancelled", file=sys.stderr)
-        return 130
+        return _cancelled()
     except BrokenPipeError:
         # the reader of our output has gone (`implantseg ... | head`); nothing is left to say to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _comes_of_interrupt(error):
+            return _cancelled()
         if _is_out_of_memory(error):
             return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
         # a bug: told to whoever reads JSON lines, then shown by Python with its traceback and exit status 1
         progress.emit("error", kind="bug", message=f"{type(error).__name__}: {error}", remedy="report it")
         raise
     return 0
+
+
+def _cancelled() -> int:
+    progress.emit("error", kind="cancelled", message="cancelled", remedy="")
+    print("cancelled", file=sys.stderr)
+    return 130
+
+
+def _comes_of_interrupt(error: BaseException | None) -> bool:
+    # compiled code that calls back into Python turns the interrupt into an error of its own, as numba does
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -127,18 +143,39 @@ def _fail(error: ImplantSegError) -> int:
     return error.exit_code
 
 
+RETRY_S = 0.05
+"""Time after which a signal that came while numba compiled is tried again."""
+
+
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """While inside, SIGTERM (schedulers, the Cancel button) ends a run as Ctrl-C does."""
+    """While inside, SIGTERM (schedulers, the Cancel button) ends a run as Ctrl-C does; neither breaks a compiler."""
+    inside = True
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if _in_numba(frame):
+            threading.Timer(RETRY_S, lambda: inside and signal.raise_signal(number)).start()
+        else:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers; whoever runs a verb elsewhere cancels through `progress`
         return
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    # an ignored signal stays ignored, as a shell asks for that of jobs in the background
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        inside = False
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _in_numba(frame: FrameType | None) -> bool:
+    """Whether numba compiles or loads a kernel: its C code crashes when its Python code raises."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in ("numba", "llvmlite"):
+            return True
+        frame = frame.f_back
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ _REASONS = {
     errno.EROFS: ("the file system is read-only", "choose a folder that you may write"),
     errno.ENOENT: ("it does not exist", "correct the path"),
     errno.ENOTDIR: ("a part of its path is a file, not a folder", "correct the path"),
+    errno.EEXIST: ("a part of its path is a file, not a folder", "correct the path"),
     errno.EISDIR: ("it is a folder, not a file", "name a file"),
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
 }
@@ -38,13 +40,16 @@ def explained_os_errors(path: Path, deed: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS:
+        # numpy's tofile reports a full disk without a number, as "25600 requested and 22404 written"
+        number = errno.ENOSPC if "requested and" in str(error) and error.errno is None else error.errno
+        if number not in _REASONS:
             raise
-        reason, remedy = _REASONS[error.errno]
-        other = error.filename if isinstance(error.filename, str) else str(path)
-        if partial(path).name in Path(other).parts or Path(other) == path:
+        reason, remedy = _REASONS[number]
+        # two names when a file is copied or renamed: the one of `path` is the one that matters
+        names = [name for name in (error.filename, error.filename2) if isinstance(name, (str, os.PathLike))]
+        if not names or any(partial(path).name in Path(name).parts or Path(name) == path for name in names):
             raise InputError(f"cannot {deed} {path}: {reason}", remedy) from error
-        raise InputError(f"cannot {deed} {path}, because of {other}: {reason}", remedy) from error
+        raise InputError(f"cannot {deed} {path}, because of {names[0]}: {reason}", remedy) from error
 
 
 def partial(path: Path) -> Path:
@@ -94,8 +99,70 @@ def remove(path: Path) -> None:
     """Delete a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
+    elif os.path.lexists(path):  # a read-only file system refuses to delete even what is not there
         path.unlink(missing_ok=True)
+
+
+def refuse_overwriting(source: str | Path, target: str | Path) -> None:
+    """Refuse to write a result over the very file that is being read.
+
+    Raises
+    ------
+    InputError
+        When both paths are the same file or folder, under whatever names.
+    """
+    source, target = Path(source), Path(target)
+    same = source.samefile(target) if source.exists() and target.exists() else source.resolve() == target.resolve()
+    if same:
+        raise InputError(f"got {target} as input and as output", "choose another name for the output")
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse a folder for results that cannot be made or written, before an hour of work is lost on it.
+
+    Raises
+    ------
+    InputError
+        When it, or what stands at its place, is no folder that may be written.
+    """
+    nearest = Path(folder).absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise InputError(f"cannot write results into {folder}: {nearest} is a file", "choose another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write results into {folder}: {nearest} may not be written", "choose another folder")
+
+
+@contextmanager
+def all_or_none(folder: str | Path) -> Iterator[Path]:
+    """Give a temporary folder whose files are moved into ``folder`` at the end: all of them, or none.
+
+    Files of other names that lie in ``folder`` stay. When the body fails, ``folder`` is left as it was.
+
+    Raises
+    ------
+    InputError
+        When the disk is full or the folder may not be written.
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    temporary = folder / partial(folder).name
+    with explained_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            remove(temporary)
+            temporary.mkdir()
+            yield temporary
+            for file in sorted(temporary.iterdir()):
+                _exchange(file, folder / file.name)
+            made = False
+        except InputError as error:
+            raise InputError(error.message.replace(str(temporary), str(folder)), error.remedy) from error
+        finally:
+            remove(temporary)
+            if made:
+                folder.rmdir()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from ImplantSegLib import __version__
 from ImplantSegLib.errors import InputError
@@ -56,6 +56,7 @@ def _converter() -> Any:
     # the defaults would convert: bool("no") is True, int(1.9) is 1, str(5) is "5"
     for primitive in _WANTED:
         converter.register_structure_hook(primitive, _exactly)
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _one_of)
     return converter
 
 
@@ -72,6 +73,12 @@ def _exactly(value: Any, kind: Any) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"got {value!r}, wanted {wanted}")
     return kind(value)
+
+
+def _one_of(value: Any, kind: Any) -> Any:
+    if value not in get_args(kind):
+        raise ValueError(f"got {value!r}, wanted one of {', '.join(map(repr, get_args(kind)))}")
+    return value
 
 
 def _explained(error: BaseException, key: str, source: str) -> InputError:

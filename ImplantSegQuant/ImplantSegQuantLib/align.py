@@ -26,6 +26,12 @@ DAMPING = 1e-4
 MAX_STEP_MM = 0.3
 """Largest motion of a point in one step."""
 
+LAST_NODES = 0.4
+"""Scale of the last stage, in nodes."""
+
+OFFSET_LIMIT_NODES = 1.5
+"""How thick or thin the labels may be all over, in nodes."""
+
 SMALLEST_STEP = 1e-6
 """A stage ends when no number of the matrix changes by more in a step."""
 
@@ -125,16 +131,36 @@ def _step(field: DistanceField, points: Array, start: Alignment, stage: Stage) -
     return Alignment(matrix, offset)
 
 
-def final_stages(node_mm: float) -> tuple[Stage, ...]:
-    """Stages from a pose that is right to a few nodes to one that is right to a fraction of one."""
-    limit = 1.5 * node_mm
+def refine_finely(field: DistanceField, points_mm: Array, matrix: Array, node_mm: float) -> Alignment:
+    """Refine a pose that is right to a few nodes to a fraction of one.
+
+    Two ways lead there, and the one that ends with more of the surface on the reference is taken. The
+    first serves a layer that swells in patches; the second, which believes points outside much longer, an
+    implant that has lost so much that its corroded surface draws the pose inwards.
+    """
+    found = [refine(field, points_mm, matrix, stages) for stages in final_stages(node_mm)]
+    return min(found, key=lambda alignment: _cost(field, points_mm, alignment, LAST_NODES * node_mm))
+
+
+def final_stages(node_mm: float) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """Stages of the two ways of :func:`refine_finely`, for surface points known to a fraction of a node."""
+    limit = OFFSET_LIMIT_NODES * node_mm
+    last = Stage(LAST_NODES * node_mm, outside=0.75, steps=12, offset_limit_mm=limit)
+    middle = (node_mm, 0.6 * node_mm)
+    swollen = [Stage(scale, outside=0.75, steps=8, offset_limit_mm=limit) for scale in middle]
+    corroded = [Stage(middle[0], outside=3.0, offset_limit_mm=limit), Stage(middle[1], 1.5, 8, limit)]
+    wide = [max(scale, node_mm) for scale in (0.08, 0.06, 0.045)]
     return (
-        Stage(max(0.06, node_mm)),
-        Stage(max(0.03, node_mm)),
-        Stage(node_mm, outside=0.75, offset_limit_mm=limit),
-        Stage(0.6 * node_mm, outside=0.75, steps=10, offset_limit_mm=limit),
-        Stage(0.4 * node_mm, outside=0.75, steps=12, offset_limit_mm=limit),
+        (*(Stage(scale, outside=3.0) for scale in wide), *swollen, last),
+        (*(Stage(scale, outside=6.0) for scale in wide), *corroded, last),
     )
+
+
+def _cost(field: DistanceField, points: Array, alignment: Alignment, scale_mm: float) -> float:
+    """Mean Geman–McClure cost in [0, 1] of the residuals."""
+    matrix, offset = alignment
+    square = (field.sample(points @ matrix[:3, :3].T + matrix[:3, 3]) - offset) ** 2
+    return float(np.mean(square / (square + scale_mm**2)))
 
 
 def motion(rotation: Array, translation: Array, centre: Array) -> Array:

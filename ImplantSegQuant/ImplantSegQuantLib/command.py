@@ -33,12 +33,14 @@ def evaluate(argv: list[str]) -> None:
     command.add_argument("--fov", default="auto", help=_FOV)
     options = arguments.parse(command, argv)
 
-    from ImplantSegLib.files import write_text
+    from ImplantSegLib.files import refuse_overwriting, write_text
     from ImplantSegLib.jobs import provenance
     from ImplantSegLib.volumes import read
     from ImplantSegQuantLib.compare import overlap, table
     from ImplantSegQuantLib.workflow import field_of_view
 
+    for source in (options.prediction, options.truth) if options.out else ():
+        refuse_overwriting(source, options.out)
     prediction, truth = read(options.prediction), read(options.truth)
     scores = overlap(prediction, truth, field_of_view(options.fov, prediction, truth))
     if options.out:
@@ -129,8 +131,8 @@ def _job(options: dict[str, Any]) -> Any:
     values |= {key: value for key, value in options.items() if key in known}
     missing = [option for name, option in _REQUIRED.items() if name not in values]
     if missing:
-        raise InputError(f"got no {' and no '.join(missing)}, wanted all of them", "see implantseg quantify --help")
-    return from_mapping(QuantifyJob, values, source or "the command line")
+        raise InputError(f"got no {' and no '.join(missing)}", "give what is missing; see implantseg quantify --help")
+    return from_mapping(QuantifyJob, values, source or "quantify")
 
 
 _REQUIRED = {"segmentation": "SEGMENTATION", "reference": "--reference", "weeks": "--weeks", "out": "-o OUTDIR"}

@@ -44,9 +44,10 @@ def overlap(prediction: Volume, truth: Volume, fov: FieldOfView) -> dict[str, An
     check_same_grid(prediction, truth, "prediction", "truth")
     sample = Sample(prediction, fov)
     counts, matches = np.zeros((len(Label), len(Label)), np.int64), np.zeros((len(Label), 2), np.int64)
+    both = {"prediction": prediction, "truth": truth}
     windows = sample.windows(metrics.SURFACE_HALO)
     for window in progress.track(windows, "compare", sample.steps, "slab"):
-        pair = [as_labels(np.asarray(volume.array[window.read])) for volume in (prediction, truth)]
+        pair = [as_labels(np.asarray(volume.array[window.read]), role) for role, volume in both.items()]
         inside = fov.slab_mask(window.read, prediction.shape)
         inner_mask = None if inside is None else inside[window.inner]
         counts += metrics.confusion(pair[0][window.inner], pair[1][window.inner], inner_mask)

@@ -19,16 +19,22 @@ SCORE_POINTS = 6000
 """Surface points of each side that enter the score."""
 
 SOUND_MM = 0.05
-"""A flank is sound when it lies this near to the reference: more than the layer swells (or 2.5 nodes, if more)."""
+"""A flank is sound when it lies this near to the reference, more than the layer swells (or ``SOUND_NODES``)."""
 
-OUTSIDE_LIMIT_PERCENT = 8.0
-"""A fit is refused when more of the implant than this lies outside the reference."""
+SOUND_NODES = 1.5
+"""The same in nodes of the averaged scan, for coarse voxels."""
 
-SOUND_LIMIT_PERCENT = 20.0
-"""A fit is refused when less than this of the surface is sound."""
+OUTSIDE_LIMIT_PERCENT = 2.5
+"""A fit is refused when more of the implant than this lies outside the reference (right screws: 0.1 at most)."""
+
+SOUND_LIMIT_PERCENT = 12.0
+"""A fit is refused when less than this of the surface is sound (a right screw that has lost half its volume: 20)."""
 
 FILLED_LIMIT_PERCENT = 25.0
 """A fit is refused when less than this of the reference in the field of view is implant."""
+
+OFFSET_LIMIT_NODES = 1.25
+"""A fit is refused when the labels seem this much too thick or too thin and less than half the surface is sound."""
 
 SLIDES_MM = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Motions along the reference's easiest slide that are tried for the ambiguity."""
@@ -84,7 +90,7 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
         helix) without being told from this pose. ``slide_volume_percent``: how much the volume of the
         reference in the field of view changes on that way.
     """
-    scan, sound_mm = pair.scan, max(SOUND_MM, 2.5 * pair.scan.node_mm)
+    scan, sound_mm = pair.scan, max(SOUND_MM, SOUND_NODES * pair.scan.node_mm)
     distance = pair.field.sample(scan.points_mm @ matrix[:3, :3].T + matrix[:3, 3])
     sound = np.abs(distance[np.abs(distance) <= sound_mm])
     inside = pair.field.sample(scan.inside_mm[:100_000] @ matrix[:3, :3].T + matrix[:3, 3])
@@ -92,7 +98,7 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
     return {
         "surface_distance_mean_um": 1000 * float(sound.mean()) if sound.size else float("nan"),
         "surface_distance_95_um": 1000 * float(np.percentile(sound, 95)) if sound.size else float("nan"),
-        "boundary_offset_um": 1000 * offset_at(pair.field, scan.points_mm, matrix, final_stages(scan.node_mm)),
+        "boundary_offset_um": 1000 * offset_at(pair.field, scan.points_mm, matrix, final_stages(scan.node_mm)[0]),
         "sound_percent": 100 * sound.size / max(distance.size, 1),
         "outside_percent": 100 * float(np.mean(inside > sound_mm)),
         "filled_percent": _filled_percent(pair, matrix),
@@ -102,7 +108,7 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
     }
 
 
-def check(figures: dict[str, float], source: str) -> None:
+def check(figures: dict[str, float], source: str, node_mm: float) -> None:
     """Refuse a fit that cannot be right.
 
     Raises
@@ -110,17 +116,19 @@ def check(figures: dict[str, float], source: str) -> None:
     InputError
         With the figures that speak against it.
     """
+    offset_nodes = abs(figures["boundary_offset_um"]) / (1000 * node_mm)
     if (
         figures["outside_percent"] <= OUTSIDE_LIMIT_PERCENT
         and figures["sound_percent"] >= SOUND_LIMIT_PERCENT
         and figures["filled_percent"] >= FILLED_LIMIT_PERCENT
+        and (offset_nodes < OFFSET_LIMIT_NODES or figures["sound_percent"] >= 50)
     ):
         return
     raise InputError(
         f"the reference {source} does not fit the implant: {figures['outside_percent']:.1f} % of the implant lies "
         f"outside it (at most {OUTSIDE_LIMIT_PERCENT:g}), {figures['sound_percent']:.0f} % of the surface touches it "
-        f"(at least {SOUND_LIMIT_PERCENT:g}), {figures['filled_percent']:.0f} % of it is implant (at least "
-        f"{FILLED_LIMIT_PERCENT:g})",
+        f"(at least {SOUND_LIMIT_PERCENT:g}) and lies {figures['boundary_offset_um']:+.0f} µm from it all over, "
+        f"{figures['filled_percent']:.0f} % of it is implant (at least {FILLED_LIMIT_PERCENT:g})",
         "check that it is the same type of screw in the same units and that labels 1 and 2 are the implant, "
         "or give a pose to start from",
     )

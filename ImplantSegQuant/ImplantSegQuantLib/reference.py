@@ -82,10 +82,24 @@ def load(text_or_path: str | Path) -> Reference:
     return of_labels(read(path), text)
 
 
+_SLAB_SLICES = 32
+
+
 def of_labels(volume: Volume, source: str = "labels") -> Reference:
-    """Make the reference from a label volume: its non-zero voxels."""
+    """Make the reference from a label volume: its non-zero voxels.
+
+    Raises
+    ------
+    InputError
+        When it is empty, or has no background.
+    """
     from ImplantSegQuantLib.labelled import field_of_labels
 
+    if all((slab != 0).all() for _, slab in volume.slabs(_SLAB_SLICES)):
+        raise InputError(
+            f"the reference {source} has no voxel of value 0, wanted labels with 0 around the implant",
+            "pass a label volume, not a scan",
+        )
     return Reference(field_of_labels(volume), source)
 
 

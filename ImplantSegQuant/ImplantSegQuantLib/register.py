@@ -14,7 +14,7 @@ import numpy as np
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib.align import Stage, final_stages, refine
+from ImplantSegQuantLib.align import Stage, refine, refine_finely
 from ImplantSegQuantLib.axis import Axis, candidates
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
@@ -38,7 +38,7 @@ KEPT_ROUGH = 24
 KEPT_REFINED = 4
 """Refined poses that compete by the score at the end."""
 
-ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 1500, 6000, 40_000
+ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 1500, 6000, 20_000
 """Surface points of the rough, the middle and the last refinement."""
 
 ROUGH_STAGES = (Stage(0.3, outside=2.0), Stage(0.15, outside=2.0), Stage(0.08, outside=2.0))
@@ -85,7 +85,7 @@ def register(
         advance(note="checking")
         figures = quality(pair, matrix)
         advance()
-    check(figures, reference.source)
+    check(figures, reference.source, scan.node_mm)
     return Pose(matrix, figures)
 
 
@@ -139,7 +139,7 @@ def _refined(pair: Pair, rough: list[Array]) -> Array:
     stages = (*ROUGH_STAGES, Stage(0.06))
     close = [refine(pair.field, points[:MIDDLE_POINTS], matrix, stages).matrix for matrix in rough]
     best = min(close, key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[1]))
-    return refine(pair.field, points[:FINE_POINTS], best, final_stages(pair.scan.node_mm)).matrix
+    return refine_finely(pair.field, points[:FINE_POINTS], best, pair.scan.node_mm).matrix
 
 
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:

@@ -56,11 +56,14 @@ class Sample:
         What the scan has seen.
     slab : int
         Slices that are held at a time; 0 stands for as many as :data:`SLAB` and :data:`SLAB_VOXELS` allow.
+    role : str
+        What to call the segmentation in messages.
     """
 
     segmentation: Volume
     fov: FieldOfView
     slab: int = 0
+    role: str = "segmentation"
 
     def __post_init__(self) -> None:
         if not self.slab:
@@ -85,7 +88,7 @@ class Sample:
 
     def labels(self, z: slice) -> Array:
         """Labels of some slices, uint8 (Z, Y, X), OUTSIDE beyond the field of view."""
-        labels = as_labels(np.asarray(self.segmentation.array[z]))
+        labels = as_labels(np.asarray(self.segmentation.array[z]), self.role)
         return np.where(self.inside(z), labels, np.uint8(OUTSIDE))
 
 
@@ -98,15 +101,13 @@ class Survey(NamedTuple):
     """Smallest box (z, y, x) round the implant in the field of view."""
 
 
-def survey(sample: Sample, role: str = "segmentation") -> Survey:
+def survey(sample: Sample) -> Survey:
     """Count the labels, find the implant, and refuse what cannot be quantified.
 
     Parameters
     ----------
     sample : Sample
         What to look at.
-    role : str
-        What to call it in messages.
 
     Raises
     ------
@@ -123,10 +124,11 @@ def survey(sample: Sample, role: str = "segmentation") -> Survey:
             counts += np.bincount(labels.reshape(-1), minlength=256)
             bounds.add(np.isin(labels, IMPLANT), window.z.start)
             advance()
-    _check_labels(counts, role)
+    _check_labels(counts, sample.role)
     if bounds.box is None:
         raise InputError(
-            f"the {role} has no implant: none of its voxels in the field of view is {NAMES[1]} (1) or {NAMES[2]} (2)",
+            f"the {sample.role} has no implant: none of its voxels in the field of view is "
+            f"{NAMES[1]} (1) or {NAMES[2]} (2)",
             "check the labels, the field of view and the model",
         )
     return Survey({label.value: int(counts[label]) for label in Label}, bounds.box)
@@ -159,8 +161,8 @@ class Bounds:
         return z, y, x
 
 
-def as_labels(values: Array) -> Array:
-    """Give labels as uint8.
+def as_labels(values: Array, role: str = "segmentation") -> Array:
+    """Give labels as uint8; ``role`` names their volume in messages.
 
     Raises
     ------
@@ -170,11 +172,11 @@ def as_labels(values: Array) -> Array:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind == "f" and np.isnan(values).any():
-        raise InputError("the segmentation holds NaN, wanted whole numbers", "correct the labels")
+        raise InputError(f"the {role} holds NaN, wanted whole numbers", "correct the labels")
     labels = values.astype(np.uint8)
     if not np.array_equal(labels, values):
         wrong = values[labels != values][0]
-        raise InputError(f"the segmentation holds the value {wrong}, wanted labels 0 to 3", "pass labels, not a scan")
+        raise InputError(f"the {role} holds the value {wrong:g}, wanted labels 0 to 3", "pass labels, not a scan")
     return labels
 
 

@@ -31,6 +31,9 @@ SMOOTHING_NODES = 0.9
 FRAGMENT_SHARE = 0.05
 """Pieces smaller than this share of the largest one are mislabelled bone or debris, and are left out."""
 
+LEAST_POINTS = 100
+"""Points of the surface, and nodes inside, below which six numbers of a pose are a guess."""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -64,7 +67,7 @@ def scan_of(segmentation: Volume, fov: FieldOfView) -> Scan:
     Raises
     ------
     InputError
-        When no voxel in the field of view is implant.
+        When no voxel in the field of view is implant, or too few of them to be located, or none borders on others.
     """
     blocks = whole(segmentation, _factor(segmentation))
     shape = segmentation.shape
@@ -80,6 +83,7 @@ def scan_of(segmentation: Volume, fov: FieldOfView) -> Scan:
     world = blocks.world_from_index(segmentation)
     points = _mixed(_crossings(share, known))
     inside = _mixed(np.argwhere((share > 0.5) & known).astype(float))
+    _check_enough(points, inside)
     inside_mm = inside @ world[:3, :3].T + world[:3, 3]
     return Scan(
         points_mm=points @ world[:3, :3].T + world[:3, 3],
@@ -88,6 +92,21 @@ def scan_of(segmentation: Volume, fov: FieldOfView) -> Scan:
         node_mm=max(blocks.spacing_mm(segmentation)),
         size_mm=float(np.linalg.norm(np.ptp(inside_mm, axis=0))),
     )
+
+
+def _check_enough(points: Array, inside: Array) -> None:
+    if len(inside) < LEAST_POINTS:
+        raise InputError(
+            f"the implant (labels 1 and 2) in the field of view is too small to be located: {len(inside)} voxels "
+            f"are left when single ones are smoothed away, wanted at least {LEAST_POINTS}",
+            "check the labels, the field of view and the model",
+        )
+    if len(points) < LEAST_POINTS:
+        raise InputError(
+            f"the implant (labels 1 and 2) has no surface in the field of view: {len(points)} points of it, wanted at "
+            f"least {LEAST_POINTS}",
+            "pass a segmentation with labels 0 and 3 around the implant",
+        )
 
 
 def surface_points(field: DistanceField) -> Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import all_or_none, check_writable, refuse_overwriting
 from ImplantSegQuantLib import checks, compare
 from ImplantSegQuantLib.degradation import DAYS_PER_WEEK, DAYS_PER_YEAR, years
 from ImplantSegQuantLib.measurement import Measurement
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
+
+OUTPUTS = ("results.json", "results.csv", "report.html", "pose.tfm", "roi.nrrd", "job.toml")
+"""Files that ``quantify`` writes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     from ImplantSegQuantLib import reference as references
     from ImplantSegQuantLib.report import write_report, write_results
 
-    checks.check_writable(job.out)
+    check_writable(job.out)
+    for path in filter(None, (*_volume_paths(job).values(), job.pose, job.reference)):
+        for name in OUTPUTS:
+            refuse_overwriting(path, Path(job.out) / name)
     volumes = {role: read(path, job.spacing_um) for role, path in _volume_paths(job).items()}
     segmentation = volumes["segmentation"]
     checks.check_voxel_size(segmentation, "segmentation")
@@ -86,26 +93,26 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     sample = Sample(segmentation, fov)
     given = None if job.pose is None else poses.load_pose(job.pose)
     found = survey(sample)
+    truth = Sample(volumes["truth"], fov, role="truth") if "truth" in volumes else None
+    truth_found = survey(truth) if truth else None  # before the long work, so that a wrong file is told at once
     reference = references.load(job.reference)
-    pose = _pose(sample, reference, given)
-    distance = registered(reference, pose, sample.segmentation)
-    measured = measure(sample, found, distance, job.weeks, job.roi_mm)
+    pose, measured = _measured(job, sample, found, reference, given)
     result = _result(job, measured.measurements, pose)
-    if "truth" in volumes:
-        result |= _against_truth(job, measured, sample, Sample(volumes["truth"], fov), reference, given)
-    out = Path(job.out)
-    write_results(out, result)
-    poses.save_pose(pose, out / "pose.tfm")
-    write_roi(measured.roi, out / "roi.nrrd")
-    jobs.save(job, out / "job.toml")
-    write_report(
-        out,
-        result,
-        sample.segmentation,
-        measured.roi,
-        volumes.get("image"),
-        reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
-    )
+    if truth and truth_found:
+        result |= _against_truth(measured, sample, truth, *_measured(job, truth, truth_found, reference, given))
+    with all_or_none(job.out) as out:
+        write_results(out, result)
+        poses.save_pose(pose, out / "pose.tfm")
+        write_roi(measured.roi, out / "roi.nrrd")
+        jobs.save(job, out / "job.toml")
+        write_report(
+            out,
+            result,
+            sample.segmentation,
+            measured.roi,
+            volumes.get("image"),
+            reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
+        )
     return result
 
 
@@ -155,6 +162,15 @@ def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
     return Pose(given.matrix, assess(sample.segmentation, reference, given, sample.fov))
 
 
+def _measured(
+    job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None
+) -> tuple[Pose, Result]:
+    """Find the pose of a sample by itself unless one was given, and measure."""
+    pose = _pose(sample, reference, given)
+    distance = registered(reference, pose, sample.segmentation)
+    return pose, measure(sample, found, distance, job.weeks, job.roi_mm)
+
+
 def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> dict[str, Any]:
     """Give what ``results.json`` holds without a truth."""
     source = "given" if job.pose else "found by registration"
@@ -179,13 +195,8 @@ def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> di
     }
 
 
-def _against_truth(
-    job: QuantifyJob, measured: Result, sample: Sample, truth: Sample, reference: Reference, given: Pose | None
-) -> dict[str, Any]:
-    """Measure the truth too, registered by itself unless a pose was given, and compare."""
-    found: Survey = survey(truth, "truth")
-    pose = _pose(truth, reference, given)
-    wanted = measure(truth, found, registered(reference, pose, truth.segmentation), job.weeks, job.roi_mm)
+def _against_truth(measured: Result, sample: Sample, truth: Sample, pose: Pose, wanted: Result) -> dict[str, Any]:
+    """Compare with the truth, measured in a pose of its own."""
     errors, notes = compare.relative_errors_percent(measured.measurements, wanted.measurements)
     scores = compare.overlap(sample.segmentation, truth.segmentation, sample.fov)
     notes += scores.pop("notes")

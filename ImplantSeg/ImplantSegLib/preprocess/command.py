@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ImplantSegLib import arguments, jobs
+from ImplantSegLib.errors import InputError
 from ImplantSegLib.preprocess.pipeline import Steps
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ class PreprocessJob:
 def preprocess(argv: list[str]) -> None:
     """Run ``implantseg preprocess``."""
     options = arguments.parse(_preprocess_parser(), argv)
+    from ImplantSegLib.files import refuse_overwriting
     from ImplantSegLib.preprocess import pipeline
     from ImplantSegLib.preprocess.nlm import NlmSettings
     from ImplantSegLib.volumes import read
 
-    pipeline.refuse_overwriting(options.input, options.output)
+    refuse_overwriting(options.input, options.output)
     steps = Steps(
         bin=options.bin,
         denoise=options.denoise,
@@ -57,11 +59,16 @@ def preprocess(argv: list[str]) -> None:
 def quality(argv: list[str]) -> None:
     """Run ``implantseg quality``."""
     options = arguments.parse(_quality_parser(), argv)
-    from ImplantSegLib.files import atomic_path, write_text
+    from ImplantSegLib.files import atomic_path, refuse_overwriting, write_text
     from ImplantSegLib.preprocess.pipeline import with_fov
     from ImplantSegLib.preprocess.quality import quality_by_labels, quality_by_otsu
     from ImplantSegLib.volumes import read
 
+    for target in filter(None, (options.output, options.figure)):
+        for source in filter(None, (options.input, options.labels)):
+            refuse_overwriting(source, target)
+    if options.output and options.output == options.figure:
+        raise InputError(f"got {options.output} for the values and for the figure", "choose two names")
     scan = with_fov(read(options.input), options.fov)
     if options.labels:
         result = quality_by_labels(scan, read(options.labels), erode_voxels=options.erode)

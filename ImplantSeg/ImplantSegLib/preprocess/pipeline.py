@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import explained_os_errors
+from ImplantSegLib.files import refuse_overwriting as refuse_overwriting
 from ImplantSegLib.preprocess.binning import binned, tails
 from ImplantSegLib.preprocess.nlm import NlmSettings, denoise
 from ImplantSegLib.preprocess.normalise import HIGH_PERCENT, KEY, LOW_PERCENT, normalised, robust_range, value_range
@@ -98,18 +99,6 @@ def with_fov(volume: Volume, text: str) -> Volume:
         return volume
     fov = FieldOfView.detect(volume) if text == "auto" else FieldOfView.parse(text)
     return volume.like(volume.array, fov=str(fov))
-
-
-def refuse_overwriting(source: Path, target: Path) -> None:
-    """Refuse to write a result over the very file that is being read.
-
-    Raises
-    ------
-    InputError
-        When both paths are the same file.
-    """
-    if source.resolve() == target.resolve():
-        raise InputError(f"got {target} as input and as output", "choose another name for the output")
 
 
 @contextmanager

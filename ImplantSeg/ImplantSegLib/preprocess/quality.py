@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import NAMES
+from ImplantSegLib.labels import IGNORE, NAMES
 from ImplantSegLib.preprocess.normalise import Histogram, histogram, masked, slab_depth
 from ImplantSegLib.volumes import FieldOfView, Volume
 
@@ -131,7 +131,8 @@ def quality_by_labels(
     Raises
     ------
     InputError
-        When the grids differ, or the scan has NaN, infinite or only equal voxels.
+        When the grids differ, the labels hold other values than labels, or the scan has NaN, infinite or only equal
+        voxels.
     """
     if not volume.same_grid(labels):
         raise InputError(
@@ -215,11 +216,22 @@ def _surely(labels: Volume, z: slice, margin: int) -> Array:
     from scipy.ndimage import maximum_filter, minimum_filter
 
     low, high = max(z.start - margin, 0), min(z.stop + margin, labels.shape[0])
-    block = np.asarray(labels.array[low:high]).astype(np.int16)
+    block = _checked(np.asarray(labels.array[low:high])).astype(np.int16)
     inner = slice(z.start - low, z.stop - low)
     size = 2 * margin + 1
     same = maximum_filter(block, size, mode="nearest") == minimum_filter(block, size, mode="nearest")
     return np.where(same, block, -1)[inner]
+
+
+def _checked(labels: Array) -> Array:
+    wrong = labels[~np.isin(labels, [*NAMES, IGNORE])]
+    if wrong.size:
+        known = ", ".join(f"{value} {name}" for value, name in NAMES.items())
+        raise InputError(
+            f"the labels hold the value {wrong[0]}, wanted {known} or {IGNORE} (skipped)",
+            "pass a segmentation as --labels",
+        )
+    return labels
 
 
 def _coarse(counted: Histogram) -> tuple[Array, Array]:

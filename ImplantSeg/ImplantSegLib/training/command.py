@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ImplantSegLib import arguments, jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import sha256
+from ImplantSegLib.files import check_writable, sha256
 from ImplantSegLib.training.config import Pair, Recipe
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
 
     if not resume and (folder / checkpoint.CHECKPOINT).exists():
         raise InputError(f"{folder} holds the checkpoint of an earlier run", "pass --resume or another folder")
+    if resume and not (folder / checkpoint.CHECKPOINT).is_file():
+        raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
+    check_writable(folder)  # before a cohort is made
     pairs = data.find_pairs(recipe.data)
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}

@@ -26,9 +26,11 @@ def convert(argv: list[str]) -> None:
     options = arguments.parse(_convert_parser(), argv)
     import numpy as np
 
+    from ImplantSegLib.files import refuse_overwriting
     from ImplantSegLib.volumes import read, write
     from ImplantSegLib.volumes.convert import converted
 
+    refuse_overwriting(options.input, options.output)
     volume = read(options.input, options.spacing_um)
     if options.dtype:
         volume = converted(volume, np.dtype(options.dtype))

@@ -78,6 +78,8 @@ def check_magic(path: Path, name: str) -> None:
         start = stream.read(16)
     if start.startswith(FORMATS[name].magic):
         return
+    if not start:
+        raise InputError(f"{path} is empty: it has no bytes", "copy or export the file again")
     other = next((form for form in FORMATS.values() if form.magic and start.startswith(form.magic)), None)
     remedy = f"rename it to {other.suffixes[0]}: its content looks like {other.title}" if other else "export it again"
     raise InputError(f"{path} is not {FORMATS[name].title}: its first bytes are {start!r}", remedy)

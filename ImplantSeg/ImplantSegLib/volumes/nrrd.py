@@ -35,6 +35,9 @@ _FIELDS = {
     "space origin", "space units",
 }  # fmt: skip
 
+_SPATIAL_KINDS = {"domain", "space", "none", "???"}
+"""Kinds of axes along which voxels lie; ``none`` and ``???`` stand for unknown."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -125,6 +128,12 @@ def _spatial_axes(path: Path, header: Header) -> list[int]:
             f"{path} has {len(sizes)} dimensions of sizes {' × '.join(map(str, sizes))}, wanted a 3D volume",
             "export one channel, one time point or one layer as a 3D volume",
         )
+    for axis in axes:
+        if kinds[axis].lower() not in _SPATIAL_KINDS:
+            raise InputError(
+                f"{path} has an axis of {sizes[axis]} values of kind {kinds[axis]!r}, wanted one grey value per voxel",
+                "convert it to grey, or export one channel or one time point as a 3D volume",
+            )
     return axes
 
 
@@ -171,6 +180,8 @@ def _geometry(path: Path, header: Header) -> dict[str, Any]:
     fields, axes = header.fields, _spatial_axes(path, header)
     flip = np.array(FLIPS.get(fields.get("space", "").lower(), (1, 1, 1)), dtype=np.float64)
     if fields.get("space directions") is not None:
+        if any(len(fields["space directions"][axis]) != 3 for axis in axes):
+            raise InputError(f"{path} lies in a space of other than 3 dimensions", "export it as a 3D volume")
         scale = np.array([_mm_per_unit(path, unit) for unit in fields.get("space units", ["mm"] * 3)])
         vectors = np.array([fields["space directions"][axis] for axis in axes], dtype=np.float64) * flip * scale
         origin = np.asarray(fields.get("space origin", np.zeros(3))) * flip * scale

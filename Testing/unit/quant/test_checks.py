@@ -3,7 +3,7 @@ import pytest
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Volume
-from ImplantSegQuantLib.checks import check_voxel_size, check_writable
+from ImplantSegQuantLib.checks import check_voxel_size
 from ImplantSegQuantLib.workflow import field_of_view
 
 LABELS = np.zeros((2, 3, 4), np.uint8)
@@ -13,23 +13,6 @@ def test_voxel_size_must_be_known():
     check_voxel_size(Volume(LABELS), "truth")
     with pytest.raises(InputError, match="file of the truth tells no voxel size; pass --spacing-um"):
         check_voxel_size(Volume(LABELS, metadata={"voxel_size_known": "no"}), "truth")
-
-
-def test_folder_that_can_be_made_is_not_made(tmp_path):
-    check_writable(tmp_path / "a" / "b")
-    assert not (tmp_path / "a").exists()
-
-
-def test_file_in_the_way_is_named(tmp_path):
-    (tmp_path / "a").write_text("")
-    with pytest.raises(InputError, match=r"a is a file"):
-        check_writable(tmp_path / "a" / "b")
-
-
-def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
-    with pytest.raises(InputError, match="may not be written"):
-        check_writable(tmp_path / "out")
 
 
 def test_field_of_view_comes_from_the_option_then_the_file_then_the_truth():

@@ -211,3 +211,9 @@ def test_a_file_that_is_no_mesh_is_refused(tmp_path):
     (tmp_path / "text.stl").write_text("this is no mesh\n")
     with pytest.raises(InputError, match="no triangles"):
         reference.load(tmp_path / "text.stl")
+
+
+def test_a_scan_is_no_reference():
+    scan = label_grid((8, 8, 8), (0.1, 0.1, 0.1))
+    with pytest.raises(InputError, match="no voxel of value 0"):
+        reference.of_labels(scan.like(np.full(scan.shape, 100, np.uint16)))

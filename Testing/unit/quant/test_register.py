@@ -187,10 +187,19 @@ def test_assess_gives_the_figures_of_a_pose_from_elsewhere(reference, found_at):
     assert register.assess(labels, reference, Pose(found.matrix)) == found.quality
 
 
-def test_another_screw_is_refused_with_the_figures():
-    thin = reference_of(Screw(diameter_mm=2.0, thread_depth_mm=0.3, pitch_mm=0.9, head_diameter_mm=3.0, socket_mm=1.2))
+@pytest.mark.parametrize(
+    "other",
+    [
+        Screw(diameter_mm=2.7, thread_depth_mm=0.4, head_diameter_mm=4.5),
+        Screw(diameter_mm=4.5, thread_depth_mm=0.6, head_diameter_mm=6.5),
+        Screw(pitch_mm=1.75),
+    ],
+    ids=["thinner", "thicker", "steeper"],
+)
+def test_another_screw_is_refused_with_the_figures(found_at, other):
+    _, labels, found = found_at("middle")
     with pytest.raises(InputError, match=r"does not fit the implant: .* % of the implant lies outside"):
-        register.register(explant(pose_at("middle", 9), 9), thin)
+        register.register(labels, reference_of(other), initial=found)
 
 
 def test_no_implant_is_refused(reference):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ImplantSegLib import cli
+from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Volume, read, write
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 
@@ -158,3 +159,32 @@ def test_evaluate_prints_and_writes_scores(files, capsys):
     assert scores["iou_percent"]["bone"] == 100 * counts[3, 3] / (counts[3].sum() + counts[:, 3].sum() - counts[3, 3])
     assert set(scores) >= {"iou_percent", "mean_iou_percent", "dice_percent", "surface_dice_percent", "confusion"}
     assert "mean IoU" in capsys.readouterr().out
+
+
+def test_inputs_are_not_overwritten(files, capsys):
+    labels, truth, out = files / "labels.seg.nrrd", files / "truth.nrrd", files / "out"
+    assert cli.main(["evaluate", str(labels), str(truth), "-o", str(labels), "--progress", "none"]) == 2
+    assert cli.main(["quality", str(labels), "-o", str(labels), "--progress", "none"]) == 2
+    out.mkdir()
+    (files / "known.tfm").rename(out / "pose.tfm")
+    assert quantify(files, "--pose", out / "pose.tfm") == 2
+    assert capsys.readouterr().err.count("as input and as output") == 3
+    assert read(labels).shape == SHAPE
+
+
+def test_a_wrong_truth_is_told_by_its_name_before_the_long_work(files, capsys, monkeypatch):
+    monkeypatch.setattr("ImplantSegQuantLib.reference.load", lambda _: pytest.fail("the long work began"))
+    truth = read(files / "truth.nrrd")
+    write(truth.like(np.full(SHAPE, 300, np.uint16)), files / "wrong.nrrd")
+    assert quantify(files, "--truth", files / "wrong.nrrd") == 2
+    assert "the truth holds the value 300" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_report_that_fails_leaves_no_results(files, monkeypatch):
+    def full(*_, **__):
+        raise InputError("cannot write report.html: the disk is full")
+
+    monkeypatch.setattr("ImplantSegQuantLib.report.write_report", full)
+    assert quantify(files) == 2
+    assert not (files / "out").exists()

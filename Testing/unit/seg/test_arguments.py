@@ -63,3 +63,10 @@ def test_options_are_not_abbreviated(capsys):
         arguments.parse(command, ["--prog", "json"])
     assert end.value.code == 2
     assert "--prog" in capsys.readouterr().err
+
+
+def test_wrong_arguments_are_told_in_one_sentence(capsys):
+    with pytest.raises(SystemExit) as end:
+        arguments.parse(arguments.parser("info", "Tells what a file is.", "implantseg info a.nrrd"), ["--nonsense"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: unrecognized arguments: --nonsense; see implantseg info --help\n"

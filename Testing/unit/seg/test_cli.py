@@ -1,5 +1,8 @@
 import json
+import os
+import signal
 import sys
+import time
 import types
 
 import pytest
@@ -70,6 +73,12 @@ def test_an_error_is_one_sentence_for_people_and_one_line_for_programs(run_raisi
     assert sentence == "error: got a, wanted b; pass b"
 
 
+def test_an_interrupt_that_compiled_code_turned_into_another_error_is_a_cancellation(run_raising):
+    error = SystemError("CPUDispatcher returned a result with an exception set")
+    error.__cause__ = KeyboardInterrupt()
+    assert run_raising(error) == 130
+
+
 def test_a_package_that_is_not_installed_is_named(run_raising, capsys):
     run_raising(ModuleNotFoundError("No module named 'monai'", name="monai.losses"))
     assert "the package 'monai' is needed" in capsys.readouterr().err
@@ -102,9 +111,36 @@ def test_without_a_verb_the_verbs_are_listed(capsys):
 
 def test_an_unknown_verb_names_the_known_ones(capsys):
     assert cli.main(["segmnet"]) == 2
-    assert "got verb 'segmnet', wanted one of: demo, phantom" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith("error: got verb 'segmnet', wanted one of: demo, phantom")
+    assert error.endswith("; did you mean 'segment'?\n")
 
 
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"implantseg {__version__}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM between processes")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_numba_is_done(monkeypatch, sign):
+    left = []
+
+    def compile_for_long() -> None:  # numba's own code by the name of its module
+        os.kill(os.getpid(), sign)
+        time.sleep(3 * cli.RETRY_S)
+        left.append("numba")
+
+    def verb(argv: list[str]) -> None:
+        types.FunctionType(compile_for_long.__code__, numba_globals, closure=compile_for_long.__closure__)()
+        time.sleep(5)
+
+    numba_globals = {"__name__": "numba.core.compiler", "os": os, "time": time, "cli": cli}
+    module = types.ModuleType("fake_verb")
+    module.main = verb  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fake_verb", module)
+    monkeypatch.setitem(cli.VERBS, "fake", cli.Verb("fake_verb:main", "compiles"))
+    before = signal.getsignal(sign)
+    assert cli.main(["fake"]) == 130
+    assert left == ["numba"]
+    assert signal.getsignal(sign) is before

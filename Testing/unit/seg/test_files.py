@@ -116,3 +116,84 @@ def test_remove_takes_links_not_what_they_point_to(tmp_path):
     files.remove(tmp_path / "absent")
     assert names(tmp_path) == ["target"]
     assert names(target) == ["kept"]
+
+
+def test_folder_that_can_be_made_is_not_made(tmp_path):
+    files.check_writable(tmp_path / "a" / "b")
+    assert not (tmp_path / "a").exists()
+
+
+def test_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(InputError, match=r"a is a file"):
+        files.check_writable(tmp_path / "a" / "b")
+
+
+def test_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(InputError, match="may not be written"):
+        files.check_writable(tmp_path / "out")
+
+
+def test_a_file_is_not_written_over_itself_under_any_name(tmp_path):
+    scan = tmp_path / "scan.nrrd"
+    scan.write_text("voxels")
+    (tmp_path / "link.nrrd").symlink_to(scan)
+    (tmp_path / "hard.nrrd").hardlink_to(scan)
+    (tmp_path / "sub").mkdir()
+    for target in (scan, tmp_path / "sub" / ".." / "scan.nrrd", tmp_path / "link.nrrd", tmp_path / "hard.nrrd"):
+        with pytest.raises(InputError, match="as input and as output"):
+            files.refuse_overwriting(scan, target)
+    files.refuse_overwriting(scan, tmp_path / "other.nrrd")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_all_files_of_a_folder_appear_or_none(tmp_path, there):
+    folder = tmp_path / "results"
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+        (folder / "a.json").write_text("old")
+    before = names(tmp_path), names(folder) if there else None
+    with pytest.raises(KeyboardInterrupt), files.all_or_none(folder) as inside:
+        files.write_text(inside / "a.json", "new")
+        raise KeyboardInterrupt
+    assert (names(tmp_path), names(folder) if there else None) == before
+    assert not there or (folder / "a.json").read_text() == "old"
+    with files.all_or_none(folder) as inside:
+        files.write_text(inside / "a.json", "new")
+        files.write_text(inside / "b.json", "new")
+    assert names(folder) == ["a.json", "b.json", *(["notes.txt"] if there else [])]
+    assert (folder / "a.json").read_text() == "new"
+
+
+def test_a_full_disk_is_told_by_the_name_that_the_user_gave(tmp_path):
+    with (
+        pytest.raises(InputError, match=rf"^cannot write {tmp_path}/out/a: the disk is full;"),
+        files.all_or_none(tmp_path / "out") as inside,
+        files.atomic_path(inside / "a"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_that_numpy_reports_without_a_number(tmp_path):
+    with pytest.raises(InputError, match="the disk is full"), files.explained_os_errors(tmp_path):
+        raise OSError("25600 requested and 22404 written")
+
+
+def test_of_two_names_in_an_error_the_one_that_is_written_matters(tmp_path):
+    target = tmp_path / "copy"
+    with (
+        pytest.raises(InputError, match=rf"^cannot write {target}: the disk is full;"),
+        files.atomic_path(target) as temporary,
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device", "/origin", None, str(temporary))
+
+
+def test_what_is_not_there_is_not_deleted(tmp_path, monkeypatch):
+    def read_only(self, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    files.remove(tmp_path / "nothing")

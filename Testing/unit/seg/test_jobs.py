@@ -3,6 +3,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ class Job:
     shape: tuple[int, int, int] = (1, 2, 3)
     model: Path | None = None
     seed: int | None = None
+    mode: Literal["fast", "good"] = "fast"
 
 
 FULL = Job("fold 1", Optimiser(0.5, 3, True), [Optimiser(), Optimiser(2.0)], (4, 5, 6), Path("a/b.safetensors"), 7)
@@ -109,3 +111,9 @@ def test_provenance_names_versions_and_hashes_of_inputs(tmp_path):
     assert told["inputs"]["scan"]["sha256"].startswith("ba7816bf")
     assert told["inputs"]["slices"] == {"path": str(tmp_path)}
     assert "pose" not in told["inputs"]
+
+
+def test_a_choice_names_what_may_be_chosen():
+    assert jobs.from_mapping(Job, {"name": "a", "mode": "good"}).mode == "good"
+    with pytest.raises(InputError, match="'mode': got 'slow', wanted one of 'fast', 'good'"):
+        jobs.from_mapping(Job, {"name": "a", "mode": "slow"})

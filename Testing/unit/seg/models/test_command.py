@@ -92,7 +92,7 @@ def test_wrong_usage_ends_with_2(run, arguments, capsys):
     with pytest.raises(SystemExit) as end:
         run(*arguments)
     assert end.value.code == 2
-    assert "usage: implantseg models" in capsys.readouterr().err
+    assert "; see implantseg models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("deed", DEEDS)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.cli import main
+from ImplantSegLib.errors import InputError
 from ImplantSegLib.phantom.build import build, write_reference
 from ImplantSegLib.phantom.recipe import PhantomJob
 from ImplantSegLib.phantom.screw import Screw
@@ -88,3 +89,13 @@ def test_the_verb_writes_the_four_files(tmp_path, capsys):
         "truth.json",
     }
     assert str(tmp_path / "p") in capsys.readouterr().out
+
+
+def test_a_phantom_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr("ImplantSegLib.phantom.build.truth", full)
+    with pytest.raises(InputError):
+        build(JOB, tmp_path / "p", reference=False)
+    assert list(tmp_path.iterdir()) == []

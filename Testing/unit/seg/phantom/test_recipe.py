@@ -80,6 +80,8 @@ def test_a_circular_view_counts_only_what_it_sees():
         ({"site": "skull"}, "diaphysis"),
         ({"beamline": "p09"}, "p05"),
         ({"weeks": 0}, "--weeks"),
+        ({"weeks": float("inf")}, "--weeks"),
+        ({"noise": -1.0}, "--noise"),
         ({"contact_percent": 90}, "2 to 80"),
         ({"spacing_um": (1.0,) * 3}, "at least 2"),
         ({"shape": (8, 100, 100)}, "at least 16"),
@@ -97,3 +99,8 @@ def test_impossible_jobs_are_refused(options, words):
 def test_targets_that_cannot_be_met_are_refused(options, words):
     with pytest.raises(InputError, match=words):
         prepare(PhantomJob(spacing_um=(40.0,) * 3, shape=SHAPE, **options))
+
+
+def test_a_view_inside_the_metal_is_named():
+    with pytest.raises(InputError, match="sees no surface of it"):
+        prepare(PhantomJob(spacing_um=(10.0,) * 3, shape=(24, 40, 40)))

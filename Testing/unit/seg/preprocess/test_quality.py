@@ -95,3 +95,8 @@ def test_too_few_grey_values_are_refused():
     array[0] = 200
     with pytest.raises(InputError, match="too few grey values for 4 classes"):
         quality_by_otsu(Volume(array))
+
+
+def test_a_scan_given_as_labels_is_refused(scan, labels):
+    with pytest.raises(InputError, match="the labels hold the value 7, wanted 0 background"):
+        quality_by_labels(scan, Volume(np.full(scan.shape, 7, np.uint8), scan.spacing_mm))

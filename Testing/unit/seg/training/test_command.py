@@ -116,3 +116,10 @@ def test_help_names_the_packaged_recipes(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     assert "compact_unet, scaled_unet, unet" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_a_cohort_is_made(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("ImplantSegLib.training.data.find_pairs", lambda _: pytest.fail("the long work began"))
+    (tmp_path / "out").write_text("a file")
+    code, _, error = run()
+    assert (code, "is a file; choose another folder" in error) == (2, True)

@@ -138,3 +138,10 @@ def test_the_real_stack(real_data: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert found["shape"] == [200, 200, 200]
     assert found["voxel_size_um"] == [19.5, 19.5, 19.5]
     np.testing.assert_allclose(found["size_mm"], [3.9, 3.9, 3.9])
+
+
+def test_a_volume_is_not_converted_into_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "slices"
+    write(Volume(np.zeros((3, 4, 5), np.uint8)), path)
+    assert main(["convert", str(path), str(path), "--progress", "none"]) == 2
+    assert "as input and as output" in capsys.readouterr().err

@@ -202,3 +202,16 @@ def test_what_nrrd_cannot_hold(scan: Volume, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="metadata key 'a:=b' cannot stand"):
         write(scan.like(scan.array, **{"a:=b": "c"}), tmp_path / "a.nrrd")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_colour_image_of_three_dimensions_is_refused(tmp_path: Path) -> None:
+    colour = sitk.GetImageFromArray(np.zeros((4, 5, 3), np.uint8), isVector=True)
+    sitk.WriteImage(colour, tmp_path / "colour.nrrd")
+    with pytest.raises(InputError, match="axis of 3 values of kind 'vector', wanted one grey value per voxel"):
+        read(tmp_path / "colour.nrrd")
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "scan.nrrd").write_bytes(b"")
+    with pytest.raises(InputError, match=r"scan.nrrd is empty"):
+        read(tmp_path / "scan.nrrd")
