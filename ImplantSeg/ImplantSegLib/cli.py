@@ -153,10 +153,13 @@ def _termination_as_interrupt() -> Iterator[None]:
     inside = True
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if _in_numba(frame):
-            threading.Timer(RETRY_S, lambda: inside and signal.raise_signal(number)).start()
-        else:
+        if not _in_numba(frame):
             raise KeyboardInterrupt
+        threading.Timer(RETRY_S, again, [number]).start()
+
+    def again(number: int) -> None:
+        if inside:
+            signal.raise_signal(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers; whoever runs a verb elsewhere cancels through `progress`
