@@ -64,6 +64,17 @@ def parse(command: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespa
     return options
 
 
+def add_crop(command: argparse._ActionsContainer) -> None:
+    """Add ``--crop``, a text that :class:`~ImplantSegLib.volumes.Box` reads, to a verb or a group of its options."""
+    command.add_argument(
+        "--crop",
+        default="",
+        metavar="Z0:Z1,Y0:Y1,X0:X1",
+        help="only these voxels, counted from 0, up to but not including the second number; : is a whole axis, as in "
+        "100:400,:,:. The result keeps its place in the world; a field of view is told in voxels of the whole scan",
+    )
+
+
 def triple(convert: type[int] | type[float]):  # type: ignore[no-untyped-def]
     """Argument type ``Z,Y,X``: three numbers of the given type, or one that stands for all three."""
 

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         implantseg segment scan.nrrd labels.seg.nrrd
         implantseg segment slices/ labels.ome.zarr --spacing-um 2.76 --probabilities p.ome.zarr --max-memory 8GiB
         implantseg segment scan.nrrd labels.seg.nrrd --model my_model.safetensors --mirror
+        implantseg segment scan.nrrd labels.seg.nrrd --crop 100:400,:,:
         implantseg segment scan.nrrd labels.seg.nrrd --dry-run
         """,
     )
@@ -149,6 +150,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_result(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scan and result")
     default = SegmentJob
+    arguments.add_crop(group)
     group.add_argument(
         "--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help="voxel size in µm, instead of the file's"
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ImplantSegLib import __version__
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import explained_os_errors
+from ImplantSegLib.volumes import Box
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bf16"]
@@ -41,6 +42,8 @@ class SegmentJob:
     """Pixels that neighbouring windows share at least."""
     fov: str = "auto"
     """Field of view; what lies outside becomes background."""
+    crop: str = ""
+    """Voxels of the scan that are segmented, ``Z0:Z1,Y0:Y1,X0:X1``; all when left out."""
     spacing_um: tuple[float, float, float] | None = None
     """Voxel size (z, y, x) in µm, instead of the file's."""
     postprocess: bool = True
@@ -59,6 +62,8 @@ class SegmentJob:
     """Versions, and the hashes of scan and model."""
 
     def __post_init__(self) -> None:
+        if self.crop:
+            Box.parse(self.crop)
         if self.tile < 32 or not 0 <= self.overlap <= self.tile // 2:
             raise InputError(
                 f"got tiles of {self.tile} with an overlap of {self.overlap} pixels, wanted tiles of at least 32 and "
@@ -83,7 +88,7 @@ class SegmentJob:
         model_sha256 : str
             Hash of the weights.
         """
-        kept = ("device", "precision", "mirror", "across", "tile", "overlap", "fov", "spacing_um")
+        kept = ("device", "precision", "mirror", "across", "tile", "overlap", "fov", "crop", "spacing_um")
         content = {name: value for name, value in asdict(self).items() if name in kept}
         content |= {"model": model_sha256, "version": __version__, "scan": _identity(self.input)}
         content["probabilities"] = self.probabilities is not None

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from ImplantSegLib import jobs, progress
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import refuse_overwriting
 from ImplantSegLib.inference.job import SegmentJob, job_path
 from ImplantSegLib.inference.work import Work
 from ImplantSegLib.preprocess import normalise
-from ImplantSegLib.preprocess.pipeline import refuse_overwriting, with_fov
-from ImplantSegLib.volumes import FieldOfView, Volume, create, formats, read
+from ImplantSegLib.preprocess.pipeline import with_fov
+from ImplantSegLib.volumes import Box, FieldOfView, Volume, create, cropped, formats, read
 
 if TYPE_CHECKING:
     from ImplantSegLib.inference.plan import Plan
@@ -149,11 +150,12 @@ def prepare(job: SegmentJob, scan: Volume, bundle: Bundle, found: dict[str, Any]
     precision = runtime.choose_precision(job.precision, device) if found is None else found["precision"]
     network = bundle.load_network()
     if found is None:
-        scan = _ready(scan, bundle, with_fov(scan, job.fov).metadata.get("fov", "box"))
+        scan = _ready(_cropped(with_fov(scan, job.fov), job), bundle)
         pixel_bytes = runtime.bytes_per_pixel(network)
         tile = gpu_tile(device, job.tile, pixel_bytes)
         plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory, job.reach)
     else:
+        scan = _cropped(scan, job)
         scan = scan.like(scan.array, fov=found["fov"], **{normalise.KEY: found[normalise.KEY]})
         plan = Plan(**found["plan"])
     predictor = runtime.Predictor(network, plan.windows, device, precision, job.mirror)
@@ -217,9 +219,12 @@ def grey_slab(scan: Volume, z: slice) -> npt.NDArray[np.float32]:
     return normalise.scale(block, low, high)
 
 
-def _ready(scan: Volume, bundle: Bundle, fov: str) -> Volume:
-    """Scan with its field of view and, as metadata ``normalised``, the grey values that become 0 and 1."""
-    scan = scan.like(scan.array, fov=fov)
+def _cropped(scan: Volume, job: SegmentJob) -> Volume:
+    return cropped(scan, Box.parse(job.crop)) if job.crop else scan
+
+
+def _ready(scan: Volume, bundle: Bundle) -> Volume:
+    """Scan that tells, as metadata ``normalised``, the grey values that become 0 and 1."""
     if normalise.KEY in scan.metadata:
         return scan.like(scan.array, **{normalise.KEY: "0.0,1.0"})
     asked = bundle.preprocessing

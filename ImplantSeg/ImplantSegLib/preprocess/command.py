@@ -49,6 +49,7 @@ def preprocess(argv: list[str]) -> None:
         low_percent=options.percentiles[0],
         high_percent=options.percentiles[1],
         fov=options.fov,
+        crop=options.crop,
     )
     found = pipeline.preprocess(read(options.input, options.spacing_um), options.output, steps)
     job = PreprocessJob(options.input, options.output, steps, found, jobs.provenance(scan=options.input))
@@ -114,16 +115,18 @@ def _preprocess_parser() -> argparse.ArgumentParser:
     nlm = NlmSettings()
     parser = arguments.parser(
         "preprocess",
-        "Bin, denoise and scale a scan to [0, 1], in this order and slab by slab. What was done is written into the "
-        "metadata of the result and into OUT.job.toml.",
+        "Crop, bin, denoise and scale a scan to [0, 1], in this order and slab by slab. What was done is written into "
+        "the metadata of the result and into OUT.job.toml.",
         """
         implantseg preprocess scan.nrrd scan01.nrrd
         implantseg preprocess slices/ scan01.ome.zarr --spacing-um 2.76 --bin 3 --denoise nlm
+        implantseg preprocess scan.nrrd part01.nrrd --crop :,200:1200,200:1200 --bin 2
         implantseg preprocess scan.mha scan01.nrrd --fov circle:511.5,511.5,500
         """,
     )
     parser.add_argument("input", type=Path, metavar="IN", help="the scan: a file or a folder of TIFF slices")
     parser.add_argument("output", type=Path, metavar="OUT", help="the result; its suffix chooses the format")
+    arguments.add_crop(parser)
     parser.add_argument("--bin", type=int, default=1, metavar="N", help="mean of N×N×N voxels becomes one (default: 1)")
     parser.add_argument(
         "--denoise",

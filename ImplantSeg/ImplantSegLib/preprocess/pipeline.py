@@ -1,4 +1,4 @@
-"""The steps of preprocessing in their order: bin, denoise, scale, write."""
+"""The steps of preprocessing in their order: crop, bin, denoise, scale, write."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import explained_os_errors
-from ImplantSegLib.files import refuse_overwriting as refuse_overwriting
 from ImplantSegLib.preprocess.binning import binned, tails
 from ImplantSegLib.preprocess.nlm import NlmSettings, denoise
 from ImplantSegLib.preprocess.normalise import HIGH_PERCENT, KEY, LOW_PERCENT, normalised, robust_range, value_range
-from ImplantSegLib.volumes import FieldOfView, Volume, write
+from ImplantSegLib.volumes import Box, FieldOfView, Volume, cropped, write
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +43,8 @@ class Steps:
     """Percentile that becomes 1."""
     fov: str = "auto"
     """Field of view whose voxels count: ``auto``, ``box``, ``circle:CY,CX,R`` (voxels of the input) or a mask."""
+    crop: str = ""
+    """Voxels of the input that are kept, ``Z0:Z1,Y0:Y1,X0:X1``, before anything else; all when left out."""
 
 
 def preprocess(volume: Volume, path: Path, steps: Steps) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def preprocess(volume: Volume, path: Path, steps: Steps) -> dict[str, Any]:
     if KEY in volume.metadata and steps.normalise != "none":
         raise InputError("the scan is scaled to [0, 1] already, as its metadata say", "pass --normalise none")
     scan = with_fov(volume, steps.fov)
+    scan = cropped(scan, Box.parse(steps.crop)) if steps.crop else scan
     small = binned(scan, steps.bin)
     if any(dropped := tails(scan.shape, steps.bin)):
         _log.warning("binning by %d drops the last %d slices, %d rows and %d columns", steps.bin, *dropped)

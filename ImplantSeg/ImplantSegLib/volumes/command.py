@@ -27,11 +27,13 @@ def convert(argv: list[str]) -> None:
     import numpy as np
 
     from ImplantSegLib.files import refuse_overwriting
-    from ImplantSegLib.volumes import read, write
+    from ImplantSegLib.volumes import Box, cropped, read, write
     from ImplantSegLib.volumes.convert import converted
 
     refuse_overwriting(options.input, options.output)
     volume = read(options.input, options.spacing_um)
+    if options.crop:
+        volume = cropped(volume, Box.parse(options.crop))
     if options.dtype:
         volume = converted(volume, np.dtype(options.dtype))
     write(volume, options.output, options.compress)
@@ -66,11 +68,13 @@ def _convert_parser() -> argparse.ArgumentParser:
         implantseg convert scan.nrrd scan.ome.zarr
         implantseg convert labels.nii.gz labels.seg.nrrd --dtype uint8
         implantseg convert scan.nrrd slices
+        implantseg convert scan.nrrd part.nrrd --crop 100:400,:,0:512
         """,
     )
     command.add_argument("input", type=Path, metavar="IN", help="a volume, or a folder of TIFF slices")
     command.add_argument("output", type=Path, metavar="OUT", help="file or folder to write")
     _add_spacing(command)
+    arguments.add_crop(command)
     command.add_argument("--dtype", choices=DTYPES, help="type of a voxel in OUT; values are rounded, not scaled")
     command.add_argument(
         "--compress",

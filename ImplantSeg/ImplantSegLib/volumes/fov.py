@@ -6,6 +6,7 @@ tissue nor background, and the edge between them and the scan is no surface of a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.volumes.box import Box
 from ImplantSegLib.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -35,10 +37,13 @@ class FieldOfView:
         (i - y)² + (j - x)² ≤ radius².
     mask : Path, optional
         A volume on the grid of the scan; what is not 0 is inside.
+    box : Box, optional
+        The part of the mask that lies on the grid of a cropped scan.
     """
 
     circle: tuple[float, float, float] | None = None
     mask: Path | None = None
+    box: Box | None = None
 
     def __post_init__(self) -> None:
         if self.circle is not None and not (np.isfinite(self.circle).all() and self.circle[2] > 0):
@@ -46,7 +51,7 @@ class FieldOfView:
 
     @classmethod
     def parse(cls, text: str) -> FieldOfView:
-        """Read ``box``, ``circle:CY,CX,R`` (voxels) or the path of a mask.
+        """Read ``box``, ``circle:CY,CX,R`` (voxels), the path of a mask, or ``PATH[Z0:Z1,Y0:Y1,X0:X1]``, a part of one.
 
         Raises
         ------
@@ -56,14 +61,21 @@ class FieldOfView:
         if text == "box":
             return cls()
         if not text.startswith("circle:"):
-            if not Path(text).exists():
-                raise InputError(f"got the field of view {text!r}, which is no file", _REMEDY)
-            return cls(mask=Path(text))
+            return cls._parse_mask(text)
         try:
             y, x, radius = (float(part) for part in text.removeprefix("circle:").split(","))
         except ValueError as error:
             raise InputError(f"got the field of view {text!r}, wanted circle:CY,CX,R", _REMEDY) from error
         return cls((y, x, radius))
+
+    @classmethod
+    def _parse_mask(cls, text: str) -> FieldOfView:
+        part = _PART_OF_MASK.fullmatch(text)
+        if part and Path(part[1]).exists():
+            return cls(mask=Path(part[1]), box=Box.parse(part[2]))
+        if not Path(text).exists():
+            raise InputError(f"got the field of view {text!r}, which is no file", _REMEDY)
+        return cls(mask=Path(text))
 
     @classmethod
     def of(cls, volume: Volume) -> FieldOfView:
@@ -80,7 +92,7 @@ class FieldOfView:
 
     def __str__(self) -> str:
         if self.mask is not None:
-            return str(self.mask)
+            return str(self.mask) if self.box is None else f"{self.mask}[{self.box}]"
         return "box" if self.circle is None else "circle:" + ",".join(f"{value:.8g}" for value in self.circle)
 
     def slice_mask(self, shape_yx: Sequence[int]) -> Mask | None:
@@ -139,12 +151,24 @@ class FieldOfView:
         from ImplantSegLib.volumes.io import read
 
         mask = read(str(self.mask))
-        if mask.shape != shape:
+        slices, rows, columns = (self.box or Box()).within(mask.shape).slices
+        found = tuple(part.stop - part.start for part in (slices, rows, columns))
+        if found != shape:
             raise InputError(
-                f"the field of view {self.mask} has shape {mask.shape}, wanted {shape} as the volume",
+                f"the field of view {self} has shape {found}, wanted {shape} as the volume",
                 "pass a mask on the grid of the volume",
             )
-        return np.asarray(mask.array[z]) != 0
+        wanted = range(slices.start, slices.stop)[z]
+        return np.asarray(mask.array[wanted.start : wanted.stop, rows, columns]) != 0
+
+    def cropped(self, box: Box) -> FieldOfView:
+        """Give the same field of view in a volume that is cropped to a box."""
+        if self.circle is not None:
+            y, x, radius = self.circle
+            return FieldOfView((y - box.y[0], x - box.x[0], radius))
+        if self.mask is not None:
+            return FieldOfView(mask=self.mask, box=box if self.box is None else box.inside(self.box))
+        return self
 
     def binned(self, factor: int) -> FieldOfView:
         """Give the same field of view in a volume whose voxels are ``factor`` times as wide along y and x."""
@@ -154,4 +178,5 @@ class FieldOfView:
         return FieldOfView(((y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5, radius / factor))
 
 
+_PART_OF_MASK = re.compile(r"(.+)\[([\d:,]+)\]")
 _REMEDY = "pass box, circle:CY,CX,R (voxels) or the path of a mask"

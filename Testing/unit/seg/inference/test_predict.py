@@ -12,7 +12,7 @@ from ImplantSegLib.inference import SegmentJob, plan, segment
 from ImplantSegLib.inference.runtime import Predictor
 from ImplantSegLib.inference.work import Work
 from ImplantSegLib.models import Bundle, build, load, save
-from ImplantSegLib.volumes import Volume, read, write
+from ImplantSegLib.volumes import Box, Volume, cropped, read, write
 
 
 def job(case, tmp_path, name="labels.nrrd", **options):
@@ -310,3 +310,21 @@ def test_real_network_runs_on_odd_sizes(tmp_path):
     ).found
     assert read(tmp_path / "labels.nrrd").shape == (2, 37, 53)
     assert json.dumps(found)
+
+
+def test_a_part_is_segmented_at_its_place(case, tmp_path):
+    segment(job(case, tmp_path, crop="2:12,:,4:30", fov="circle:20,18,16", postprocess=False))
+    result = read(tmp_path / "labels.nrrd")
+    y, x = np.ogrid[:40, :36]
+    inside = (y - 20) ** 2 + (x - 18) ** 2 <= 256
+    assert (result.array[:] == np.where(inside, case.labels, 0)[2:12, :, 4:30]).all()
+    assert result.metadata["fov"] == "circle:20,14,16"
+    assert result.same_grid(cropped(case.volume, Box.parse("2:12,:,4:30")))
+    assert jobs.load_toml(tmp_path / "labels.nrrd.job.toml")["crop"] == "2:12,:,4:30"
+
+
+def test_a_part_that_is_none_is_refused(case, tmp_path):
+    with pytest.raises(InputError, match="wanted three ranges"):
+        job(case, tmp_path, crop="2:12")
+    with pytest.raises(InputError, match="reaches beyond the volume along x"):
+        segment(job(case, tmp_path, crop=":,:,4:37"))

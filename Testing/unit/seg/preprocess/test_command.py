@@ -110,3 +110,21 @@ def test_help_has_examples(verb, capsys):
         run(verb, "--help")
     assert ended.value.code == 0
     assert f"implantseg {verb} scan.nrrd" in capsys.readouterr().out
+
+
+def test_crop_comes_before_all_else_and_the_place_is_kept(scan, tmp_path):
+    whole = read(scan)
+    options = ("--crop", "1:,2:32,:", "--fov", "circle:15.5,16,15", "--bin", 3, "--normalise", "none")
+    assert run("preprocess", scan, tmp_path / "out.nrrd", *options) == 0
+    result = read(tmp_path / "out.nrrd")
+    expected = np.asarray(whole.array)[1:, 2:32].astype(np.float64).reshape(4, 3, 10, 3, 11, 3).mean(axis=(1, 3, 5))
+    np.testing.assert_allclose(result.array[:], expected, rtol=1e-6)
+    np.testing.assert_allclose(result.index_to_world @ (0, 0, 0, 1), whole.index_to_world @ (2, 3, 1, 1), atol=1e-12)
+    assert result.metadata["fov"] == "circle:4.1666667,5,5"
+    assert json.loads(result.metadata["preprocessing"])["crop"] == "1:,2:32,:"
+
+
+def test_a_crop_beyond_the_scan_is_refused(scan, tmp_path, capsys):
+    assert run("preprocess", scan, tmp_path / "out.nrrd", "--crop", "0:14,:,:") == 2
+    assert "reaches beyond the volume along z: wanted voxels from 0 to 13" in capsys.readouterr().err
+    assert not (tmp_path / "out.nrrd").exists()
