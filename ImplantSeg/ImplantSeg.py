@@ -1,12 +1,20 @@
-"""ImplantSeg, a module of 3D Slicer: a form that starts ``implantseg segment`` on a volume of the scene."""
+"""ImplantSeg, a module of 3D Slicer: forms that start ``implantseg`` on scans, and load what it gives."""
 
-import shutil
-import tempfile
+import enum
+import sys
 from pathlib import Path
+from typing import Annotated
 
 import slicer
+from slicer import (
+    vtkMRMLMarkupsROINode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
+from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -26,74 +34,113 @@ class ImplantSeg(ScriptedLoadableModule):
         parent.contributors = ["The ImplantSeg authors"]
         parent.helpText = _(
             "Segments biodegradable bone implants in synchrotron micro-CT into residual material, degradation layer "
-            "and bone. The work is done by the command 'implantseg segment' in a process of its own."
+            "and bone. The work is done by the command 'implantseg' in a process of its own: Slicer stays usable, and "
+            "the same command runs on a cluster."
         )
         parent.acknowledgementText = _("Licence: Apache-2.0.")
 
 
+class Source(enum.Enum):
+    """Where the scan is."""
+
+    SCENE = "scene"
+    DISK = "disk"
+
+    def label(self):
+        """Text in the form."""
+        return {Source.SCENE: _("a volume of the scene"), Source.DISK: _("a file or folder on disk")}[self]
+
+
+class Device(enum.Enum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    CPU = "cpu"
+
+    def label(self):
+        """Text in the form."""
+        return {Device.AUTO: _("GPU where there is one, else CPU"), Device.CUDA: "GPU (CUDA)", Device.CPU: "CPU"}[self]
+
+
+@parameterNodeWrapper
+class ImplantSegParameterNode:
+    """Everything that the user chooses; it is saved with the scene."""
+
+    # the scan
+    source: Source = Source.SCENE
+    inputVolume: vtkMRMLScalarVolumeNode
+    inputPath: Path
+    voxelSizeUm: Annotated[float, WithinRange(0, 1000)] = 0.0  # 0: as the scan says
+    cropRoi: vtkMRMLMarkupsROINode
+    # preprocessing
+    binning: Annotated[int, WithinRange(1, 16)] = 1
+    denoise: bool = False
+    denoiseStrength: Annotated[float, WithinRange(0.1, 5)] = 1.0
+    # the model
+    model: str = "compact_unet"
+    device: Device = Device.AUTO
+    mirror: bool = False
+    across: Annotated[float, WithinRange(0, 5)] = 1.0
+    memoryGib: Annotated[float, Minimum(0)] = 0.0  # 0: half of what is free
+    # the result
+    outputSegmentation: vtkMRMLSegmentationNode
+    outputPath: Path
+    uncertainty: bool = False
+    outputUncertainty: vtkMRMLScalarVolumeNode
+    surface: bool = False
+    # many scans
+    batchTable: vtkMRMLTableNode
+    batchFolder: Path
+    # training data
+    trainingTable: vtkMRMLTableNode
+    trainingFolder: Path
+    trainingRecipe: str = "compact_unet"
+
+
 class ImplantSegWidget(ScriptedLoadableModuleWidget):
-    """The form: reads the widgets, starts the run, shows its progress, loads the result."""
+    """The panel: all that it does is in its sections."""
 
     def setup(self):
-        """Build the form."""
+        """Build the panel."""
         super().setup()
-        from ImplantSegLib.inslicer.runner import Runner
+        from ImplantSegLib.inslicer.panel import Panel
+        from ImplantSegLib.inslicer.sections import SECTIONS
 
-        form = slicer.util.loadUI(self.resourcePath("UI/ImplantSeg.ui"))
-        form.setMRMLScene(slicer.mrmlScene)
-        self.layout.addWidget(form)
-        self.ui = slicer.util.childWidgetVariables(form)
         self.logic = ImplantSegLogic()
-        self.runner = Runner(self.ui)
-        self.ui.applyButton.connect("clicked(bool)", self.onApply)
+        self.panel = Panel(self.layout, self.logic, SECTIONS)
+        self.layout.addStretch(1)
+
+    def enter(self):
+        """Tie the forms to the parameters."""
+        self.panel.enter()
+
+    def exit(self):
+        """Leave the parameters alone while another module is shown."""
+        self.panel.exit()
 
     def cleanup(self):
         """End a run that is still going when the module goes away."""
-        self.runner.close()
+        self.panel.close()
 
-    def onApply(self):
-        """Hand the chosen volume to a run; load its labels when it is done."""
-        with slicer.util.tryWithErrorDisplay(_("The run could not be started.")):
-            node = self.ui.inputSelector.currentNode()
-            name = f"{node.GetName()} segmentation" if node else ""
-            arguments, labels = self.logic.prepare(node, self.ui.modelPath.currentPath, self.ui.deviceCombo.currentText)
-            self.runner.start(
-                "segment",
-                arguments,
-                succeeded=lambda: self.logic.load(labels, name),
-                ended=lambda: self.logic.discard(labels),
-            )
+    def onReload(self):
+        """Read the library again too, which Slicer's developer mode leaves as it was."""
+        self.panel.close()
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("ImplantSegLib", "ImplantSegQuantLib")]:
+            del sys.modules[name]
+        super().onReload()
 
 
 class ImplantSegLogic(ScriptedLoadableModuleLogic):
-    """Files for the run and from it; no widgets."""
+    """Segmentation of a volume for scripts and tests: no widgets."""
 
-    def prepare(self, node, model="", device="auto"):
-        """Write the volume to a temporary folder; give the arguments of ``segment`` and the path of its labels."""
-        from ImplantSegLib.inslicer import commands, mrml
-
-        folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
-        labels = folder / "labels.seg.nrrd"
-        try:
-            image = mrml.save_volume(node, folder / "scan.nrrd")
-        except Exception:
-            self.discard(labels)
-            raise
-        return commands.segment(image, labels, model, device), labels
-
-    def load(self, labels, name):
-        """Load the labels as a segmentation node with that name."""
-        from ImplantSegLib.inslicer import mrml
-
-        return mrml.load_segmentation(labels, name)
-
-    def discard(self, labels):
-        """Delete the temporary folder of a run."""
-        shutil.rmtree(labels.parent, ignore_errors=True)
+    def getParameterNode(self):
+        """Give the parameters of the module."""
+        return ImplantSegParameterNode(super().getParameterNode())
 
 
 class ImplantSegTest(ScriptedLoadableModuleTest):
-    """What needs Slicer: a volume of the scene becomes a file and the right arguments."""
+    """What needs Slicer; the libraries have tests of their own."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -102,17 +149,3 @@ class ImplantSegTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """Run every test."""
         self.setUp()
-        self.test_a_volume_becomes_a_file_and_arguments()
-
-    def test_a_volume_becomes_a_file_and_arguments(self):
-        """The file lies where the arguments say, and is gone after the run."""
-        import numpy as np
-
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan")
-        slicer.util.updateVolumeFromArray(node, np.zeros((4, 5, 6), np.uint16))
-        logic = ImplantSegLogic()
-        arguments, labels = logic.prepare(node, device="cpu")
-        self.assertTrue(arguments[0].is_file())
-        self.assertEqual(arguments[1:], [labels, "--device", "cpu"])
-        logic.discard(labels)
-        self.assertFalse(labels.parent.exists())

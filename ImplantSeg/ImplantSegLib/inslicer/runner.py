@@ -1,135 +1,210 @@
-"""A run shown in a form: a timer asks the worker, a bar and a line of text tell the user."""
+"""Verbs that run one after another in child processes, watched by a timer, told to a listener."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import qt
-import slicer
 
 from ImplantSegLib.inslicer import worker
-from ImplantSegLib.inslicer.worker import Failure, Progress, Worker
+from ImplantSegLib.inslicer.worker import Failure, Item, Progress, Worker
 
 INTERVAL_MS = 100
+"""Time between two looks at the worker."""
+
+GRACE_S = 1.5
+"""Time that a cancelled run has to end by itself; then it is killed with all its children."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb of a run."""
+
+    title: str
+    """What is going on, in words: ``segmenting``."""
+    verb: str
+    arguments: Sequence[str | Path]
+
+
+class Listener(Protocol):
+    """Who wants to know how a run goes; :class:`Silent` does not."""
+
+    def on_step(self, title: str) -> None:
+        """Tell that a step begins."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Tell how far a step is."""
+
+    def on_item(self, item: Item) -> None:
+        """Tell what became of a row of a list."""
+
+    def on_line(self, line: str) -> None:
+        """Tell a line of the log."""
+
+    def on_end(self, failure: Failure | None) -> None:
+        """Tell that all has ended, and why without a result."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def on_step(self, title: str) -> None:
+        """Show nothing."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Show nothing."""
+
+    def on_item(self, item: Item) -> None:
+        """Show nothing."""
+
+    def on_line(self, line: str) -> None:
+        """Show nothing."""
+
+    def on_end(self, failure: Failure | None) -> None:
+        """Show nothing."""
 
 
 class Runner:
-    """Runs one verb at a time.
+    """Runs steps, one process at a time.
 
     Parameters
     ----------
-    ui : namespace
-        Widgets of the form: ``applyButton``, ``cancelButton``, ``progressBar``, ``statusLabel``, ``logText``.
+    listener : Listener, optional
+        Who is told.
     """
 
-    def __init__(self, ui: Any) -> None:
-        self.ui = ui
-        self.worker: Worker | None = None
-        self.failure: Failure | None = None
-        self._succeeded: Callable[[], None] = lambda: None
-        self._ended: Callable[[], None] = lambda: None
-        self._stopping = False
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener: Listener = listener or Silent()
+        self._worker: Worker | None = None
+        self._steps: list[Step] = []
+        self._succeeded: Callable[[str], None] = _nothing
+        self._ended: Callable[[Failure | None], None] = _nothing
+        self._kill_at = float("inf")
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL_MS)
         self._timer.connect("timeout()", self.poll)
-        ui.cancelButton.connect("clicked(bool)", self.cancel)
-        self._show_running(False)
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is at work."""
+        return self._worker is not None
 
     def start(
         self,
-        verb: str,
-        arguments: Sequence[str | Path],
-        succeeded: Callable[[], None],
-        ended: Callable[[], None] = lambda: None,
+        steps: Sequence[Step],
+        succeeded: Callable[[str], None] = lambda _: None,
+        ended: Callable[[Failure | None], None] = lambda _: None,
     ) -> None:
-        """Start a verb.
+        """Start the first step; the others follow when it has succeeded.
 
         Parameters
         ----------
-        verb : str
-            A verb of ``implantseg``.
-        arguments : sequence of str or Path
-            Its arguments.
+        steps : sequence of Step
+            What is run.
         succeeded : callable
-            Called when the run has given its result.
+            Called with the standard output of the last step when all have given their results.
         ended : callable
-            Called last, however the run ended.
+            Called last, however the run ended, with the reason when it failed.
         """
-        self._succeeded, self._ended, self.failure = succeeded, ended, None
-        self.ui.logText.clear()
-        self.ui.statusLabel.text = f"starting {verb} …"
-        try:
-            self.worker = Worker(worker.command(verb, *arguments), worker.environment(os.environ))
-        except OSError:
-            ended()
-            raise
-        self._show_running(True)
-        self._timer.start()
+        if self.running:
+            raise RuntimeError("a run is going on; wait for its end or cancel it")
+        self._steps, self._succeeded, self._ended = list(steps), succeeded, ended
+        self._kill_at = float("inf")
+        self._next()
 
     def poll(self) -> None:
-        """Show what the worker has said, and end when it has ended."""
-        if self.worker is None:
+        """Tell what the worker has said; go on when it has ended."""
+        if self._worker is None:
             return
-        for news in self.worker.poll():
-            if isinstance(news, Progress):
-                self._show_progress(news)
-            else:
-                self.ui.logText.appendPlainText(news)
-        if not self.worker.running:
-            self._end(self.worker.failure)
+        for news in self._worker.poll():
+            self._tell(news)
+        if self._worker.running:
+            if time.monotonic() > self._kill_at:
+                self._worker.kill()
+        elif self._worker.failure is None and self._steps:
+            self._next()
+        else:
+            self._end(self._worker.failure, self._worker.output)
 
     def cancel(self) -> None:
-        """Ask the run to stop; asked a second time, end it at once."""
-        if self.worker is None:
-            return
-        if self._stopping:
-            self.worker.kill()
-            return
-        self._stopping = True
-        self.worker.cancel()
-        self.ui.statusLabel.text = "stopping at the next step …"
-        self.ui.cancelButton.text = "Stop at once"
+        """Ask the run to stop; after :data:`GRACE_S` it is made to."""
+        if self._worker is not None:
+            self._steps.clear()
+            self._kill_at = time.monotonic() + GRACE_S
+            self._worker.cancel()
 
     def close(self) -> None:
-        """End a run that nobody will see, because the form goes away."""
-        self._timer.stop()
-        if self.worker is not None:
-            self.worker.kill()
-            self.worker.wait()
-            self.worker = None
-            self._ended()
+        """End the run at once, and wait until nothing of it is left."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.wait()
+            self._end(Failure("cancelled", "cancelled"), "")
 
-    def _end(self, failure: Failure | None) -> None:
-        self._timer.stop()
-        self.worker, self.failure = None, failure
-        self._show_running(False)
+    def _next(self) -> None:
+        step = self._steps.pop(0)
+        self._listener.on_step(step.title)
         try:
+            self._worker = Worker(worker.command(step.verb, *step.arguments), worker.environment(os.environ))
+        except OSError as error:
+            self._end(Failure("start", f"Python could not be started: {error}", "repair the installation"), "")
+        else:
+            self._timer.start()
+
+    def _tell(self, news: Progress | Item | str) -> None:
+        if isinstance(news, Progress):
+            self._listener.on_progress(news)
+        elif isinstance(news, Item):
+            self._listener.on_item(news)
+        else:
+            self._listener.on_line(news)
+
+    def _end(self, failure: Failure | None, output: str) -> None:
+        # whatever the listeners do, the runner is ready for the next run
+        self._timer.stop()
+        self._worker = None
+        succeeded, ended = self._succeeded, self._ended
+        self._succeeded = self._ended = _nothing
+        try:
+            self._listener.on_end(failure)
             if failure is None:
-                self.ui.statusLabel.text = "done"
-                self._succeeded()
-            else:
-                self._show_failure(failure)
+                succeeded(output)
         finally:
-            self._ended()
+            ended(failure)
 
-    def _show_failure(self, failure: Failure) -> None:
-        self.ui.statusLabel.text = str(failure)
-        if failure.kind != "cancelled":
-            slicer.util.errorDisplay(failure.message + (f"\n\n{failure.remedy}" if failure.remedy else ""))
 
-    def _show_progress(self, news: Progress) -> None:
-        self.ui.progressBar.maximum = max(news.total, 1)
-        self.ui.progressBar.value = news.done
-        if not self._stopping:
-            self.ui.statusLabel.text = str(news)
+def ask(
+    verb: str,
+    arguments: Sequence[str | Path],
+    answered: Callable[[str], None],
+    failed: Callable[[Failure], None] = lambda _: None,
+) -> Runner:
+    """Run a short verb in the background and hand its standard output on.
 
-    def _show_running(self, running: bool) -> None:
-        self._stopping = False
-        self.ui.applyButton.enabled = not running
-        self.ui.cancelButton.enabled = running
-        self.ui.cancelButton.text = "Cancel"
-        self.ui.progressBar.visible = running
-        self.ui.progressBar.value = 0
+    Parameters
+    ----------
+    verb : str
+        A verb of ``implantseg``, such as ``models``.
+    arguments : sequence of str or Path
+        Its arguments, such as ``["list", "--json"]``.
+    answered : callable
+        Called with what the verb has printed.
+    failed : callable
+        Called with the reason when it has not.
+    """
+
+    def ended(failure: Failure | None) -> None:
+        if failure is not None:
+            failed(failure)
+
+    runner = Runner()
+    runner.start([Step(verb, verb, arguments)], answered, ended)
+    return runner
+
+
+def _nothing(_: object) -> None:
+    """Do nothing."""

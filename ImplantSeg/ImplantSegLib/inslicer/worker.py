@@ -6,6 +6,7 @@ all memory, leaves the application as it was.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -18,6 +19,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 LAST_LINES = 20
 """Lines of output kept for the message about a run that failed without saying why."""
@@ -34,8 +36,17 @@ class Progress:
     note: str = ""
 
     def __str__(self) -> str:
-        left = "" if self.eta_s is None else f", {self.eta_s:.0f} s left"
+        left = "" if self.eta_s is None else f", {_clock(self.eta_s)} left"
         return f"{self.stage}: {self.done} of {self.total}{left}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """State of one row of a list of scans: ``running``, ``done``, ``failed`` or ``skipped``."""
+
+    index: int
+    status: str
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,18 +92,24 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     return {**base, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-def parse(line: str) -> Progress | Failure | None:
+def parse(line: str) -> Progress | Item | Failure | None:
     """Read one line of output; ``None`` where it is an ordinary line of text."""
     try:
         fields = json.loads(line)
         event = fields.pop("event")
-        return {"progress": Progress, "error": Failure}[event](**fields)
+        return {"progress": Progress, "item": Item, "error": Failure}[event](**fields)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 class Worker:
-    """A child process whose output is read by a thread, so that whoever asks never waits.
+    """A child process whose output is read by threads, so that whoever asks never waits.
 
     Parameters
     ----------
@@ -105,6 +122,7 @@ class Worker:
     def __init__(self, arguments: Sequence[str], env: Mapping[str, str]) -> None:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._output: list[str] = []
         self._failure: Failure | None = None
         self._cancelled = False
         # a process group of its own: PythonSlicer is a launcher, and killing it alone would leave its child
@@ -113,24 +131,30 @@ class Worker:
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             start_new_session=os.name == "posix",
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._readers = [
+            threading.Thread(target=self._read, args=arguments, daemon=True)
+            for arguments in ((self._process.stdout, self._output), (self._process.stderr, None))
+        ]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as output:
-            for line in output:
+    def _read(self, pipe: IO[str], kept: list[str] | None) -> None:
+        # the news are what a terminal would show: both streams, as they come
+        with pipe:
+            for line in pipe:
                 self._lines.put(line.rstrip())
+                if kept is not None:
+                    kept.append(line)
 
-    def poll(self) -> list[Progress | str]:
-        """Give what the process has said since the last call: progress, and lines of text."""
-        news: list[Progress | str] = []
+    def poll(self) -> list[Progress | Item | str]:
+        """Give what the process has told since the last call: progress, rows of a list, and lines of text."""
+        news: list[Progress | Item | str] = []
         while not self._lines.empty():
             line = self._lines.get()
             event = parse(line)
@@ -144,9 +168,15 @@ class Worker:
         return news
 
     @property
+    def output(self) -> str:
+        """What the process has written to its standard output: the result of the verb."""
+        return "".join(self._output)
+
+    @property
     def running(self) -> bool:
         """Whether the process still runs, or has said something that :meth:`poll` did not give yet."""
-        return self._process.poll() is None or self._reader.is_alive() or not self._lines.empty()
+        busy = any(reader.is_alive() for reader in self._readers)
+        return self._process.poll() is None or busy or not self._lines.empty()
 
     @property
     def exit_code(self) -> int | None:
@@ -162,6 +192,9 @@ class Worker:
             return Failure("cancelled", "cancelled")
         if self._failure is not None:
             return self._failure
+        if self.exit_code in (-signal.SIGTERM, -getattr(signal, "SIGKILL", 9), 137):
+            # what the kernel does to a process when memory runs out, and what people do by hand
+            return Failure("killed", "the process was killed from outside", "if memory ran out, give the run less")
         return Failure("crash", f"the process ended with exit code {self.exit_code}", "\n".join(self._last))
 
     def cancel(self) -> None:
@@ -184,7 +217,8 @@ class Worker:
             subprocess.run(["taskkill", "/T", "/F", "/PID", str(self._process.pid)], capture_output=True, check=False)
 
     def _signal(self, sign: signal.Signals) -> None:
-        if self._process.poll() is None:
+        # to the whole group, also when its first process is gone: a launcher may end before its child
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, sign)
 
     def wait(self, timeout_s: float | None = None) -> None:
@@ -196,4 +230,5 @@ class Worker:
             When it runs longer than ``timeout_s``.
         """
         self._process.wait(timeout_s)
-        self._reader.join(timeout_s)
+        for reader in self._readers:
+            reader.join(timeout_s)

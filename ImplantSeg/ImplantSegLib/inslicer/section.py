@@ -1,0 +1,55 @@
+"""One part of a module's panel: a form from a ``.ui`` file, and what its widgets do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import slicer
+
+if TYPE_CHECKING:
+    from ImplantSegLib.inslicer.panel import Panel
+
+
+class Section:
+    """A form and its behaviour.
+
+    A section reads and writes the parameters of the panel and starts commands; it computes nothing. Widgets that
+    carry the dynamic property ``SlicerParameterName`` are tied to the parameter of that name by the panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        The panel that the section is a part of.
+    """
+
+    FORM = ""
+    """Name of the ``.ui`` file."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.form = slicer.util.loadUI(str(self.forms() / self.FORM))
+        self.form.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(self.form)
+
+    @staticmethod
+    def forms() -> Path:
+        """Folder of the forms: beside the library, in the source tree as in Slicer's flat folder."""
+        import ImplantSegLib
+
+        return Path(ImplantSegLib.__path__[0]).parent / "Resources" / "UI"
+
+    @property
+    def parameters(self) -> Any:
+        """The wrapped parameter node; ``None`` while the scene is closed or another module is shown."""
+        return self.panel.parameters
+
+    def refresh(self) -> None:
+        """Show what follows from the parameters; called after every change, never without parameters."""
+
+    def problems(self) -> list[str]:
+        """Tell why a run cannot start, one sentence each; nothing where it can."""
+        return []
+
+    def close(self) -> None:
+        """End what goes on, because the panel goes away or the scene is closed."""
