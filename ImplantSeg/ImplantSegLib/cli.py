@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "register": Verb("ImplantSegQuantLib.command:register", "find the pose of the reference screw"),
     "quantify": Verb("ImplantSegQuantLib.command:quantify", "degradation rate, BIC, BV/TV and a report"),
     "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
+    "environment": Verb("ImplantSegLib.environment.command:environment", "versions, GPU, memory, missing packages"),
 }
 
 USAGE = """\
