@@ -1,0 +1,102 @@
+"""Loading of scripted modules as Slicer's factory does it, and taking them away."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import slicer
+from PySide6 import QtWidgets
+
+from host.scene import Module
+from host.widgets.mrml_selectors import qMRMLWidget
+
+_loaded: list[tuple[str, Any]] = []
+
+
+class ModuleDescription:
+    """What a module's class gets as ``parent``, and fills: a ``qSlicerScriptedLoadableModule`` in Slicer."""
+
+    __slots__ = (
+        "acknowledgementText",
+        "associatedNodeTypes",
+        "categories",
+        "contributors",
+        "dependencies",
+        "helpText",
+        "hidden",
+        "icon",
+        "index",
+        "name",
+        "path",
+        "title",
+        "widgetRepresentationCreationEnabled",
+    )
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name, self.hidden = str(path), path.stem, False
+
+
+class Panel(qMRMLWidget):
+    """The panel of a module; ``reload`` is what the button Reload of developer mode ends in."""
+
+    def __init__(self, entry: Module) -> None:
+        super().__init__()
+        self._entry = entry
+        QtWidgets.QVBoxLayout(self)
+        self.setMRMLScene(slicer.mrmlScene)
+
+    def reload(self) -> Any:
+        """Make the module's widget and set it up."""
+        name = self._entry.name
+        widget = getattr(sys.modules[name], f"{name}Widget")(self)
+        setattr(slicer.modules, f"{name}Widget", widget)
+        widget.setup()
+        return widget
+
+
+def load(path: Path) -> Any:
+    """Load a module, build its panel, enter it; give its widget, None where it has none."""
+    path = path.resolve()
+    name = path.stem
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module = _import(name, path)
+    description = ModuleDescription(path)
+    entry = Module(name, path=str(path))
+    setattr(slicer.modules, name.lower(), entry)
+    setattr(slicer.modules, f"{name}Instance", getattr(module, name)(description))
+    entry.title = description.title
+    _loaded.append((name, entry))
+    if not hasattr(module, f"{name}Widget"):
+        return None
+    entry.panel = Panel(entry)
+    widget = entry.panel.reload()
+    if hasattr(widget, "enter"):
+        widget.enter()
+    return widget
+
+
+def _import(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def unload() -> None:
+    """Take all loaded modules away, the last one first."""
+    while _loaded:
+        name, entry = _loaded.pop()
+        widget = getattr(slicer.modules, f"{name}Widget", None)
+        if widget is not None and hasattr(widget, "exit"):
+            widget.exit()
+        slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
+        if entry.panel is not None:
+            entry.panel.delete()
+        for attribute in (name.lower(), f"{name}Instance", f"{name}Widget"):
+            vars(slicer.modules).pop(attribute, None)
+        sys.modules.pop(name, None)

@@ -1,0 +1,69 @@
+"""Start of the host and its way back to the start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+_state: dict[str, Any] = {}
+
+
+def start() -> Any:
+    """Make everything once; give the scene."""
+    if not _state:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        # an empty name keeps VTK from falling back to a library that needs no screen
+        if not os.environ.get("VTK_DEFAULT_OPENGL_WINDOW", "x"):
+            del os.environ["VTK_DEFAULT_OPENGL_WINDOW"]
+        _state["scene"] = _start()
+    return _state["scene"]
+
+
+def _start() -> Any:
+    from host import pythonqt
+
+    pythonqt.install()
+    import slicer
+    import slicer.util
+
+    from host.application import Application
+    from host.scene import make_scene
+
+    slicer.app = Application()
+    scene, logic = make_scene(slicer.app.temporaryPath)
+    slicer.app.attach(scene, logic)
+    _install_modules()
+    return scene
+
+
+def _install_modules() -> None:
+    """Make the Python modules of Slicer that the wheel lacks."""
+    import slicer
+
+    from host import picture, scripted, widgets
+
+    sys.modules["ctk"] = widgets.install(slicer)
+    scripted.install(slicer)
+    picture.install_look()
+
+
+def reset() -> None:
+    """Bring everything back to the state after the start."""
+    import slicer
+    from PySide6 import QtCore, QtWidgets
+
+    from host import modules, record
+
+    modules.unload()
+    slicer.mrmlScene.Clear(0)
+    slicer.app.settings().clear()
+    slicer.app.clipboard().clear()
+    while QtWidgets.QApplication.overrideCursor():
+        QtWidgets.QApplication.restoreOverrideCursor()
+    QtWidgets.QApplication.processEvents()
+    # what was deleted is gone before the next test looks
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+    record.errors.clear()
+    record.displayed.clear()
+    record.answers.clear()

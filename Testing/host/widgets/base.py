@@ -1,0 +1,59 @@
+"""What all stand-ins share: properties that only keep a value, rows of plain widgets, observers that end in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6 import QtCore, QtWidgets
+
+
+def field(kind: type | str, name: str, default: Any, changed: str | None = None) -> QtCore.Property:
+    """Make a Qt property that keeps its value; ``changed`` names a method to call when it has become another."""
+
+    def get(self: Any) -> Any:
+        return vars(self).get(f"_{name}", default)
+
+    def put(self: Any, value: Any) -> None:
+        if value != get(self):
+            vars(self)[f"_{name}"] = value
+            if changed:
+                getattr(self, changed)()
+
+    return QtCore.Property(kind, get, put)
+
+
+def of_part(kind: type, part: str, name: str) -> QtCore.Property:
+    """Make a Qt property that is the one of a plain widget inside."""
+    return QtCore.Property(
+        kind,
+        lambda self: getattr(vars(self)[part], name),
+        lambda self, value: setattr(vars(self)[part], name, value),
+    )
+
+
+def row(parent: QtWidgets.QWidget, *parts: QtWidgets.QWidget) -> None:
+    """Lay plain widgets side by side."""
+    layout = QtWidgets.QHBoxLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for part in parts:
+        layout.addWidget(part)
+
+
+class Observers:
+    """Observers of VTK objects, taken away when the widget that has them dies."""
+
+    def __init__(self, widget: QtCore.QObject) -> None:
+        self._tags: list[tuple[Any, int]] = []
+        widget.destroyed.connect(self.clear)
+
+    def add(self, subject: Any, event: Any, callback: Callable[..., None]) -> None:
+        """Call back on an event."""
+        self._tags.append((subject, subject.AddObserver(event, callback)))
+
+    def clear(self, *_: Any) -> None:
+        """End all."""
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags.clear()
