@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ImplantSegLib import arguments
@@ -13,6 +14,11 @@ from ImplantSegLib.errors import InputError
 _FOV = "field of view: auto (what the file says), box, circle:CY,CX,R in voxels, or a mask volume (default: auto)"
 _SPACING = "voxel size in µm, instead of what the files say: one number or Z,Y,X"
 _REFERENCE = "the implant before it degraded: a label volume, a mesh (STL, OBJ, PLY, VTK) in mm, or screw:KEY=VALUE,..."
+_NO_SURFACES = "do not write contact.vtp and reference.vtp"
+_SURFACE = (
+    "write the reference's surface in the scan (LPS, mm) with the point data distance_um, the signed distance of the "
+    "implant's surface (negative inside the reference), corrosion_depth_um (of the metal's below it) and inside_fov"
+)
 
 
 def evaluate(argv: list[str]) -> None:
@@ -54,28 +60,55 @@ def register(argv: list[str]) -> None:
     """Find the pose of the reference in a segmentation."""
     command = arguments.parser(
         "register",
-        "Find where the reference lies in a segmented scan. Writes a rigid ITK transform that takes points of the scan "
-        "to points of the reference (LPS, mm).",
+        "Find where the reference lies in a segmented scan, from any position, or from a rough pose set by hand. "
+        "Writes a rigid ITK transform that takes points of the scan to points of the reference (LPS, mm), and tells "
+        "how well the reference fits; a fit that cannot be right is refused.",
         """
         implantseg register labels.seg.nrrd --reference reference.nrrd -o pose.tfm
         implantseg register labels.seg.nrrd --reference screw.stl -o pose.tfm
         implantseg register labels.seg.nrrd --reference screw:diameter=3.5,length=16 -o pose.tfm
+        implantseg register labels.seg.nrrd --reference screw.stl --start rough.tfm -o pose.tfm
+        implantseg register labels.seg.nrrd --reference screw.stl -o pose.tfm --surface fit.vtp --json
         """,
     )
     command.add_argument("segmentation", metavar="SEGMENTATION", help="label volume with labels 0 to 3")
     command.add_argument("--reference", required=True, metavar="REF", help=_REFERENCE)
     command.add_argument("-o", "--out", required=True, metavar="POSE", help="transform to write: .tfm, .txt or .h5")
+    command.add_argument("--start", metavar="POSE", help="rough pose to refine; then nothing is searched")
+    command.add_argument("--surface", metavar="VTP", help=_SURFACE)
+    command.add_argument("--json", action="store_true", help="print the figures of the fit as JSON")
     command.add_argument("--fov", default="auto", help=_FOV)
     command.add_argument("--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
     options = arguments.parse(command, argv)
 
+    from ImplantSegLib.files import refuse_overwriting
+    from ImplantSegQuantLib.mesh_file import check_suffix, write_surface
     from ImplantSegQuantLib.pose import save_pose
-    from ImplantSegQuantLib.workflow import find_pose
+    from ImplantSegQuantLib.workflow import RegisterJob, find_pose
 
-    pose = find_pose(options.segmentation, options.reference, options.fov, options.spacing_um)
-    save_pose(pose, options.out)
-    for name, value in pose.quality.items():
-        print(f"{name:36}{value:.5g}" if isinstance(value, float) else f"{name:36}{value}")
+    for source in filter(None, (options.segmentation, options.reference, options.start)):
+        for target in filter(None, (options.out, options.surface)):
+            refuse_overwriting(source, target)
+    if options.surface:
+        check_suffix(options.surface)
+    job = RegisterJob(options.segmentation, options.reference, options.start, options.fov, options.spacing_um)
+    found = find_pose(job)
+    save_pose(found.pose, options.out)
+    if options.surface:
+        write_surface(found.surface(), options.surface)
+    print(_fit_as_json(options, found.pose.quality) if options.json else _fit_as_text(options, found.pose.quality))
+
+
+def _fit_as_json(options: argparse.Namespace, quality: Mapping[str, float]) -> str:
+    from ImplantSegQuantLib.results import strict
+
+    found = {"pose": options.out, "start": options.start, "searched": options.start is None}
+    return json.dumps(strict({**found, "surface": options.surface, "quality": quality}), indent=2, allow_nan=False)
+
+
+def _fit_as_text(options: argparse.Namespace, quality: Mapping[str, float]) -> str:
+    how = "searched, then refined" if options.start is None else f"refined from {options.start}, nothing searched"
+    return "\n".join([f"{'pose':36}{how}", *(f"{name:36}{value:.5g}" for name, value in quality.items())])
 
 
 def quantify(argv: list[str]) -> None:
@@ -83,8 +116,10 @@ def quantify(argv: list[str]) -> None:
     command = arguments.parser(
         "quantify",
         "Measure degradation rate, bone-implant contact, bone volume fraction and more on a segmented scan. Writes "
-        "results.json, results.csv, report.html, pose.tfm, roi.nrrd and job.toml into OUTDIR; docs/measures.md says "
-        "how every number is defined.",
+        "results.json, results.csv, report.html, pose.tfm, roi.nrrd and job.toml into OUTDIR, and two surfaces in the "
+        "world of the scan (LPS, mm): contact.vtp, the implant's voxel faces with cell data contact (1 bone, 0 not), "
+        "and reference.vtp, the reference with distance_um and corrosion_depth_um; docs/measures.md says how every "
+        "number is defined.",
         """
         implantseg quantify labels.seg.nrrd --reference reference.nrrd --weeks 12 -o results
         implantseg quantify labels.seg.nrrd --reference screw:diameter=3.5 --weeks 12 --pose pose.tfm -o results
@@ -117,6 +152,7 @@ def _add_quantify_options(command: argparse.ArgumentParser) -> None:
     add("--roi-mm", default=argparse.SUPPRESS, type=float, metavar="MM", help="reach of the ROI (default: 1.0)")
     add("--fov", default=argparse.SUPPRESS, help=_FOV)
     add("--spacing-um", default=argparse.SUPPRESS, type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
+    add("--no-surfaces", dest="surfaces", action="store_false", default=argparse.SUPPRESS, help=_NO_SURFACES)
     add("--job", default=None, metavar="TOML", help="take what is not given here from a job file, such as job.toml")
 
 

@@ -17,6 +17,9 @@ Array = np.ndarray[Any, Any]
 DAYS_PER_YEAR = 365.25
 DAYS_PER_WEEK = 7
 
+SPECK_MM = 0.1
+"""Metal farther than this outside the registered reference is mislabelled: an implant only loses metal."""
+
 
 def years(weeks: float) -> float:
     """Healing time in years of 365.25 days.

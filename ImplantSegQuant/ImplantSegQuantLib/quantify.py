@@ -16,6 +16,7 @@ from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegQuantLib import contact
+from ImplantSegQuantLib.contact_surface import contact_surface
 from ImplantSegQuantLib.degradation import DepthMeter, degradation_rate, volume_loss_percent, years
 from ImplantSegQuantLib.measurement import Measurement
 from ImplantSegQuantLib.morphometry import Shape, ShapeMeter
@@ -25,6 +26,7 @@ from ImplantSegQuantLib.thickness import layer_thickness
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
+    from ImplantSegQuantLib.mesh_file import Surface
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
 
@@ -39,6 +41,8 @@ class Result(NamedTuple):
     measurements: list[Measurement]
     roi: Volume
     """The region of interest as voxels of 0 and 1 on the grid of the segmentation."""
+    contact: Surface | None = None
+    """The implant's surface with its contact, where it was asked for and there is any implant."""
 
 
 class Measures(NamedTuple):
@@ -103,7 +107,14 @@ def registered(reference: Reference, pose: Pose, grid: Volume) -> Distance:
     return partial(distance_slab, reference, pose, grid)
 
 
-def measure(sample: Sample, found: Survey, distance: Distance, weeks: float, roi_mm: float = ROI_MM) -> Result:
+def measure(
+    sample: Sample,
+    found: Survey,
+    distance: Distance,
+    weeks: float,
+    roi_mm: float = ROI_MM,
+    surface: bool = False,
+) -> Result:
     """Measure a sample whose distance to the registered reference is known.
 
     Parameters
@@ -118,6 +129,8 @@ def measure(sample: Sample, found: Survey, distance: Distance, weeks: float, roi
         Healing time.
     roi_mm : float
         How far the region of interest reaches from the reference.
+    surface : bool
+        Whether to give the surface of the implant, too.
 
     Raises
     ------
@@ -132,12 +145,14 @@ def measure(sample: Sample, found: Survey, distance: Distance, weeks: float, roi
         raise InputError(
             "the registered reference does not reach into the field of view", "check the pose and the reference"
         )
+    implant = None if measures.implant is None else contact.cut_out(sample, measures.region.mask, measures.implant)
+    faces = contact_surface(implant, sample.segmentation.index_to_world, sample.slab) if implant and surface else None
     measurements = [
         *_degradation(sample, found, measures, weeks),
-        *_contact(sample, measures),
+        *_contact(sample, implant),
         *_tissue(sample, measures, roi_mm),
     ]
-    return Result(measurements, sample.segmentation.like(measures.region))
+    return Result(measurements, sample.segmentation.like(measures.region), faces)
 
 
 def _walk(sample: Sample, distance: Distance, roi_mm: float) -> Measures:
@@ -204,19 +219,18 @@ def _loss_warning(residual_mm3: float, loss_mm3: float) -> str:
     return ""
 
 
-def _contact(sample: Sample, measures: Measures) -> list[Measurement]:
-    """Bone–implant contact in four ways, and the thickness of the layer."""
+def _contact(sample: Sample, implant: contact.Implant | None) -> list[Measurement]:
+    """Bone–implant contact in four ways, and the thickness of the layer; this takes the pores out of the implant."""
     names = (
         "bone_implant_contact",
         "bone_implant_contact_voxels",
         "bone_implant_contact_weighted",
         "bone_implant_contact_without_pores",
     )
-    if measures.implant is None:
+    if implant is None:
         warning = "no implant in the region of interest: contact and thickness undefined; the pose is probably wrong"
         nothing = [Measurement(name, None, "%") for name in names]
         return [*nothing, Measurement("degradation_layer_thickness", None, "µm", warning=warning)]
-    implant = contact.cut_out(sample, measures.region.mask, measures.implant)
     with progress.stage("contact", 5, "measure") as advance:
         values = []
         # the pores come last: they are taken out of the labels

@@ -7,6 +7,7 @@ Gauss–Newton on the reference's distance field (:mod:`.align`), the best chose
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from ImplantSegQuantLib.surface import Scan, scan_of
 __all__ = ["Pose", "assess", "check_units", "load_pose", "register", "save_pose"]
 
 Array = np.ndarray[Any, Any]
+
+_log = logging.getLogger(__name__)
 
 UNITS_RATIO = 100.0
 """Reference and implant differ in size by more than this only when one is in other units."""
@@ -78,8 +81,13 @@ def register(
         scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
         _check_size(scan, reference)
         pair = Pair(scan, reference.field)
-        advance(note="searching")
-        rough = _searched(pair, segmentation) if initial is None else [np.asarray(initial.matrix, float)]
+        if initial is None:
+            advance(note="searching")
+            rough = _searched(pair, segmentation)
+        else:
+            _log.info("nothing is searched: the pose is refined from the given start")
+            rough = [np.asarray(initial.matrix, float)]
+            advance(note="start given, nothing searched")
         advance(note="refining")
         matrix = _refined(pair, rough)
         advance(note="checking")

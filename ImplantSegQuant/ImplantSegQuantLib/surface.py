@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import Label
+from ImplantSegLib.labels import IMPLANT
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.field import NO_SURFACE_MM, DistanceField
 from ImplantSegQuantLib.occupancy import Blocks, occupancy, whole
@@ -69,29 +70,52 @@ def scan_of(segmentation: Volume, fov: FieldOfView) -> Scan:
     InputError
         When no voxel in the field of view is implant, or too few of them to be located, or none borders on others.
     """
-    blocks = whole(segmentation, _factor(segmentation))
-    shape = segmentation.shape
-    seen = _seen(segmentation, blocks, fov)
-    share = occupancy(segmentation, blocks, lambda slab, z: _is_implant(slab, fov.slab_mask(z, shape)))
-    if not share.any():
+    nodes = averaged(segmentation, fov)
+    if not (nodes.share > 0).any():
         raise InputError(
             "the segmentation has no implant (labels 1 and 2) in its field of view",
             "pass a segmentation with labels 0 background, 1 residual material, 2 degradation layer, 3 bone",
         )
-    known = seen > 0.5
-    share = _without_fragments(_smoothed(share, seen), known)
-    world = blocks.world_from_index(segmentation)
+    known, world = nodes.known, nodes.world_from_index
+    share = _without_fragments(nodes.share, known)
     points = _mixed(_crossings(share, known))
     inside = _mixed(np.argwhere((share > 0.5) & known).astype(float))
     _check_enough(points, inside)
     inside_mm = inside @ world[:3, :3].T + world[:3, 3]
     return Scan(
         points_mm=points @ world[:3, :3].T + world[:3, 3],
-        field=_field(share, known, blocks.spacing_mm(segmentation), world),
+        field=_field(share, known, nodes.spacing_mm, world),
         inside_mm=inside_mm,
-        node_mm=max(blocks.spacing_mm(segmentation)),
+        node_mm=max(nodes.spacing_mm),
         size_mm=float(np.linalg.norm(np.ptp(inside_mm, axis=0))),
     )
+
+
+class Averaged(NamedTuple):
+    """Some labels of a segmentation on a grid of nodes, each the mean of a block of voxels, smoothed."""
+
+    share: Array
+    """Share of the labels round every node, float32 (Z, Y, X), 0 to 1, from what lies in the field of view."""
+    known: Array
+    """Whether a node lies in the field of view, bool (Z, Y, X)."""
+    spacing_mm: tuple[float, float, float]
+    """Distance of the nodes along (z, y, x)."""
+    world_from_index: Array
+    """Takes a node (z, y, x, 1) to the world (x, y, z, 1), float64 (4, 4)."""
+
+
+def averaged(segmentation: Volume, fov: FieldOfView, labels: Sequence[int] = IMPLANT) -> Averaged:
+    """Average a segmentation over blocks of voxels of about ``FINE_MM``, and smooth it."""
+    blocks, shape = whole(segmentation, _factor(segmentation)), segmentation.shape
+
+    def chosen(slab: Array, z: slice) -> Array:
+        mask = fov.slab_mask(z, shape)
+        found = np.isin(slab, labels)
+        return found if mask is None else found & mask
+
+    seen = _seen(segmentation, blocks, fov)
+    share = _smoothed(occupancy(segmentation, blocks, chosen), seen)
+    return Averaged(share, seen > 0.5, blocks.spacing_mm(segmentation), blocks.world_from_index(segmentation))
 
 
 def _check_enough(points: Array, inside: Array) -> None:
@@ -121,11 +145,6 @@ def _factor(volume: Volume) -> int:
     by_size = round(FINE_MM / min(volume.spacing_mm))
     by_memory = int(np.ceil((np.prod(volume.shape) / MAX_FINE_NODES) ** (1 / 3)))
     return max(1, by_size, by_memory)
-
-
-def _is_implant(slab: Array, mask: Array | None) -> Array:
-    chosen = (slab == Label.RESIDUAL_MATERIAL) | (slab == Label.DEGRADATION_LAYER)
-    return chosen if mask is None else chosen & mask
 
 
 def _seen(segmentation: Volume, blocks: Blocks, fov: FieldOfView) -> Array:
@@ -186,16 +205,22 @@ def _mixed(points: Array) -> Array:
     return points[np.random.default_rng(0).permutation(len(points))]
 
 
-def _field(share: Array, known: Array, spacing_mm: tuple[float, float, float], world: Array) -> DistanceField:
-    """Distance field of the implant on a grid of about ``COARSE_MM``; far away outside the field of view."""
+def continued(share: Array, known: Array) -> Array:
+    """Continue a share beyond the field of view by what is nearest, so that its border is no surface."""
     from scipy.ndimage import distance_transform_edt
 
+    if known.all():
+        return share
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(share[tuple(nearest)])
+
+
+def _field(share: Array, known: Array, spacing_mm: tuple[float, float, float], world: Array) -> DistanceField:
+    """Distance field of the implant on a grid of about ``COARSE_MM``; far away outside the field of view."""
     step = max(1, round(COARSE_MM / max(spacing_mm)))
     middle = step // 2
     share, known = (values[middle::step, middle::step, middle::step] for values in (share, known))
-    if not known.all():
-        nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-        share = share[tuple(nearest)]
+    share = continued(share, known)
     coarse_mm = tuple(step * size for size in spacing_mm)
     values = signed_distance((0.5 - share).astype(np.float32), coarse_mm)  # type: ignore[arg-type]
     values[~known] = NO_SURFACE_MM

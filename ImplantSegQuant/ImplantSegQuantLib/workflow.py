@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import all_or_none, check_writable, refuse_overwriting
+from ImplantSegLib.files import all_or_none, check_writable, refuse_overwriting, remove
 from ImplantSegQuantLib import checks, compare
 from ImplantSegQuantLib.degradation import DAYS_PER_WEEK, DAYS_PER_YEAR, years
 from ImplantSegQuantLib.measurement import Measurement
@@ -19,10 +19,14 @@ from ImplantSegQuantLib.sample import Sample, Survey, survey
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
+    from ImplantSegQuantLib.mesh_file import Surface
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
 
-OUTPUTS = ("results.json", "results.csv", "report.html", "pose.tfm", "roi.nrrd", "job.toml")
+SURFACES = ("reference.vtp", "contact.vtp")
+"""Surfaces that ``quantify`` writes unless it is told not to."""
+
+OUTPUTS = ("results.json", "results.csv", "report.html", "pose.tfm", "roi.nrrd", "job.toml", *SURFACES)
 """Files that ``quantify`` writes."""
 
 
@@ -50,6 +54,8 @@ class QuantifyJob:
     """Field of view: ``auto`` (what the file says), ``box``, ``circle:CY,CX,R`` in voxels, or the path of a mask."""
     spacing_um: tuple[float, float, float] | None = None
     """Voxel size (z, y, x) in µm, instead of what the files say."""
+    surfaces: bool = True
+    """Whether to write ``contact.vtp`` and ``reference.vtp``."""
 
     def __post_init__(self) -> None:
         years(self.weeks)
@@ -96,7 +102,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     truth = Sample(volumes["truth"], fov, role="truth") if "truth" in volumes else None
     truth_found = survey(truth) if truth else None  # before the long work, so that a wrong file is told at once
     reference = references.load(job.reference)
-    pose, measured = _measured(job, sample, found, reference, given)
+    pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
     result = _result(job, measured.measurements, pose)
     if truth and truth_found:
         result |= _against_truth(measured, sample, truth, *_measured(job, truth, truth_found, reference, given))
@@ -105,6 +111,8 @@ def run(job: QuantifyJob) -> dict[str, Any]:
         poses.save_pose(pose, out / "pose.tfm")
         write_roi(measured.roi, out / "roi.nrrd")
         jobs.save(job, out / "job.toml")
+        if job.surfaces:
+            _write_surfaces(out, measured, sample, reference, pose)
         write_report(
             out,
             result,
@@ -113,6 +121,9 @@ def run(job: QuantifyJob) -> dict[str, Any]:
             volumes.get("image"),
             reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
         )
+        written = {path.name for path in out.iterdir()}
+    for name in set(SURFACES) - written:
+        remove(Path(job.out) / name)  # of an earlier run
     return result
 
 
@@ -131,10 +142,34 @@ def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> Fie
     return FieldOfView.of(other if other is not None and "fov" not in volume.metadata else volume)
 
 
-def find_pose(
-    segmentation: str, reference: str, fov: str = "auto", spacing_um: tuple[float, float, float] | None = None
-) -> Pose:
-    """Find the pose of the reference in a segmentation, both given as for :class:`QuantifyJob`.
+@dataclass(frozen=True)
+class RegisterJob:
+    """What to register, and with what; the fields are those of :class:`QuantifyJob`."""
+
+    segmentation: str
+    reference: str
+    start: str | None = None
+    """A pose to start from: then nothing is searched, only refined."""
+    fov: str = "auto"
+    spacing_um: tuple[float, float, float] | None = None
+
+
+class Registered(NamedTuple):
+    """A pose, and what it belongs to."""
+
+    pose: Pose
+    sample: Sample
+    reference: Reference
+
+    def surface(self) -> Surface:
+        """Surface of the reference in the scan; see :func:`ImplantSegQuantLib.surface_map.reference_surface`."""
+        from ImplantSegQuantLib.surface_map import reference_surface
+
+        return reference_surface(self.reference, self.pose, self.sample.segmentation, self.sample.fov)
+
+
+def find_pose(job: RegisterJob) -> Registered:
+    """Find the pose of the reference in a segmentation.
 
     Raises
     ------
@@ -142,13 +177,17 @@ def find_pose(
         For input that cannot be registered.
     """
     from ImplantSegLib.volumes import read
+    from ImplantSegQuantLib import pose as poses
     from ImplantSegQuantLib import reference as references
+    from ImplantSegQuantLib.register import register
 
-    volume = read(segmentation, spacing_um)
+    start = None if job.start is None else poses.load_pose(job.start)
+    volume = read(job.segmentation, job.spacing_um)
     checks.check_voxel_size(volume, "segmentation")
-    sample = Sample(volume, field_of_view(fov, volume))
+    sample = Sample(volume, field_of_view(job.fov, volume))
     survey(sample)
-    return _pose(sample, references.load(reference), None)
+    reference = references.load(job.reference)
+    return Registered(register(volume, reference, sample.fov, start), sample, reference)
 
 
 def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
@@ -163,12 +202,22 @@ def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
 
 
 def _measured(
-    job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None
+    job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None, surface: bool = False
 ) -> tuple[Pose, Result]:
     """Find the pose of a sample by itself unless one was given, and measure."""
     pose = _pose(sample, reference, given)
     distance = registered(reference, pose, sample.segmentation)
-    return pose, measure(sample, found, distance, job.weeks, job.roi_mm)
+    return pose, measure(sample, found, distance, job.weeks, job.roi_mm, surface)
+
+
+def _write_surfaces(out: Path, measured: Result, sample: Sample, reference: Reference, pose: Pose) -> None:
+    """Write the reference's surface with its distances, and the implant's with its contact, where there is any."""
+    from ImplantSegQuantLib.mesh_file import write_surface
+    from ImplantSegQuantLib.surface_map import reference_surface
+
+    write_surface(reference_surface(reference, pose, sample.segmentation, sample.fov), out / "reference.vtp")
+    if measured.contact is not None:
+        write_surface(measured.contact, out / "contact.vtp")
 
 
 def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_quantify_writes_every_file(files, capsys):
     assert quantify(files, "--truth", files / "truth.nrrd", "--image", files / "scan.nrrd") == 0
     out = files / "out"
     assert sorted(path.name for path in out.iterdir()) == [
-        "job.toml", "pose.tfm", "report.html", "results.csv", "results.json", "roi.nrrd"
+        "contact.vtp", "job.toml", "pose.tfm", "reference.vtp", "report.html", "results.csv", "results.json", "roi.nrrd"
     ]  # fmt: skip
     result = json.loads((out / "results.json").read_text())
     value = {name: entry["value"] for name, entry in result["measurements"].items()}
@@ -71,10 +71,35 @@ def test_quantify_writes_every_file(files, capsys):
     np.testing.assert_allclose(load_pose(out / "pose.tfm").matrix, load_pose(files / "known.tfm").matrix)
     roi = read(out / "roi.nrrd")
     assert roi.same_grid(read(files / "labels.seg.nrrd"))
+    assert roi.dtype == np.uint8
+    assert set(np.unique(roi.array[:])) == {0, 1}
     assert np.asarray(roi.array[:]).sum() * MM**3 == pytest.approx(value["roi_volume"])
+    contact = vtk_array(out / "contact.vtp", "contact")
+    assert 100.0 * (int(contact.sum()) / contact.size) == value["bone_implant_contact"]
+    assert vtk_array(out / "reference.vtp", "corrosion_depth_um").mean() == pytest.approx(100, abs=10)
+    assert vtk_array(out / "reference.vtp", "distance_um").mean() == pytest.approx(100, abs=10)
     printed = capsys.readouterr().out
     assert "degradation_rate" in printed
     assert "report.html" in printed
+
+
+def vtk_array(path, name):
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    found = reader.GetOutput()
+    return vtk_to_numpy(found.GetPointData().GetArray(name) or found.GetCellData().GetArray(name))
+
+
+@pytest.mark.slow
+def test_without_surfaces_those_of_an_earlier_run_go_too(files):
+    (files / "out").mkdir()
+    (files / "out" / "contact.vtp").write_text("of an earlier run")
+    assert quantify(files, "--no-surfaces") == 0
+    assert not list((files / "out").glob("*.vtp"))
 
 
 @pytest.mark.slow
@@ -188,3 +213,45 @@ def test_a_report_that_fails_leaves_no_results(files, monkeypatch):
     monkeypatch.setattr("ImplantSegQuantLib.report.write_report", full)
     assert quantify(files) == 2
     assert not (files / "out").exists()
+
+
+def register(files, *more):
+    names = ["--reference", files / "reference.nrrd", "-o", files / "found.tfm", "--progress", "none"]
+    return cli.main(["register", *map(str, [files / "labels.seg.nrrd", *names, *more])])
+
+
+def test_register_refines_a_start_and_tells_the_fit_as_json(files, capsys):
+    labels = read(files / "labels.seg.nrrd")
+    write(labels.like(pin(0.6)), files / "sound.nrrd")  # the layer ends where the reference does
+    (files / "sound.nrrd").replace(files / "labels.seg.nrrd")
+    start = np.eye(4)
+    start[:3, 3] = -1.02, -2.03, -3.0
+    save_pose(Pose(start), files / "rough.tfm")
+    more = ["--start", files / "rough.tfm", "--surface", files / "fit.vtp", "--json", "--verbose"]
+    assert register(files, *more) == 0
+    printed = capsys.readouterr()
+    assert "nothing is searched" in printed.err
+    fit = json.loads(printed.out)
+    assert fit["searched"] is False
+    assert fit["start"] == str(files / "rough.tfm")
+    assert fit["quality"]["surface_distance_95_um"] >= fit["quality"]["surface_distance_mean_um"] > 0
+    moved = load_pose(files / "found.tfm").matrix - load_pose(files / "known.tfm").matrix
+    assert np.abs(moved[:2, 3]).max() < 0.1 * MM
+    distance = vtk_array(files / "fit.vtp", "distance_um")
+    assert np.abs(distance).max() <= 1000
+    assert set(vtk_array(files / "fit.vtp", "inside_fov")) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--surface", "fit.stl"], "wanted a name that ends with .vtp"),
+        (["--start", "missing.tfm"], "missing.tfm"),
+        (["--start", "found.tfm"], "as input and as output"),
+    ],
+)
+def test_wrong_options_of_register(files, capsys, more, words, monkeypatch):
+    monkeypatch.chdir(files)
+    assert register(files, *more) == 2
+    assert words in capsys.readouterr().err
+    assert not (files / "found.tfm").exists()
