@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ImplantSegLib.files import atomic_path, write_text
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import atomic_path, explained_os_errors, write_text
 
 COLUMNS = ("name", "value", "unit", "interval_low", "interval_high", "truth", "relative_error_percent")
 
@@ -41,6 +42,41 @@ def write_results(outdir: str | Path, result: Mapping[str, Any]) -> None:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows(plain))
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read the results of a sample.
+
+    Parameters
+    ----------
+    path : path
+        ``results.json``, or the folder that holds it.
+
+    Returns
+    -------
+    dict
+        What :func:`write_results` was given.
+
+    Raises
+    ------
+    InputError
+        When there is no such file, or it holds something else.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "results.json"
+    if not path.is_file():
+        raise InputError(f"there are no results {path}", "pass results.json, or the folder that quantify wrote")
+    with explained_os_errors(path, "read"):
+        content = path.read_bytes()
+    try:
+        result = json.loads(content)
+        complete = all({"value", "unit"} <= entry.keys() for entry in result["measurements"].values())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        complete = False
+    if not complete:
+        raise InputError(f"{path} does not hold the results of a sample", "pass the results.json that quantify wrote")
+    return dict(result)
 
 
 def strict(value: Any) -> Any:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.results import COLUMNS, strict, write_results
+from ImplantSegQuantLib.results import COLUMNS, read, strict, write_results
 
 RESULT = {
     "measurements": {
@@ -53,3 +53,21 @@ def test_strict_leaves_no_number_that_json_cannot_hold():
     assert strict({"a": [np.nan, -np.inf, np.int64(3), True, None, "text"]}) == {
         "a": [None, None, 3, True, None, "text"]
     }
+
+
+def test_results_are_read_from_the_folder_or_the_file(tmp_path):
+    write_results(tmp_path, {"measurements": {"a": {"value": None, "unit": "%"}}, "job": {"weeks": 4.0}})
+    assert read(tmp_path) == read(tmp_path / "results.json")
+    assert read(tmp_path)["job"]["weeks"] == 4.0
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"measurements": 3}', '{"measurements": {"a": 3}}', "\xff"])
+def test_other_files_are_no_results(tmp_path, text):
+    (tmp_path / "results.json").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match="does not hold the results of a sample"):
+        read(tmp_path)
+
+
+def test_missing_results(tmp_path):
+    with pytest.raises(InputError, match="there are no results"):
+        read(tmp_path)
