@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from ImplantSegLib import __version__, progress
-from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError
+from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError, is_out_of_memory
 
 
 class Verb(NamedTuple):
@@ -97,7 +97,7 @@ def _run(verb: str, argv: list[str]) -> int:
     except Exception as error:
         if _comes_of_interrupt(error):
             return _cancelled()
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
         # a bug: told to whoever reads JSON lines, then shown by Python with its traceback and exit status 1
         progress.emit("error", kind="bug", message=f"{type(error).__name__}: {error}", remedy="report it")
@@ -116,15 +116,6 @@ def _comes_of_interrupt(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch raises RuntimeErrors; asking by name and text spares its import
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "not enough memory" in str(error))
-    )
 
 
 def _missing_package(error: ModuleNotFoundError) -> ImplantSegError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class ImplantSegError(Exception):
     """A failure that the user can understand and mend.
@@ -45,3 +47,26 @@ class MemoryLimitError(ImplantSegError):
 
     kind = "memory"
     exit_code = 3
+
+
+def size_text(count: int | float) -> str:
+    """Text of a number of bytes in the largest unit that it fills: ``4.0 GiB``, ``12 MiB``, ``340 bytes``."""
+    for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            number = count / size
+            return f"{number:.0f} {unit}" if number >= 9.95 else f"{number:.1f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, under whatever name; torch raises RuntimeErrors, and asking by text spares its import."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY))
+    )
+
+
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "bad_alloc", "bad allocation", "can't start new thread")

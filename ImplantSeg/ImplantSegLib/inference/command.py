@@ -3,69 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ImplantSegLib import arguments
 from ImplantSegLib.inference.job import SegmentJob
-
-if TYPE_CHECKING:
-    from ImplantSegLib.inference.predict import Run
 
 
 def segment(argv: list[str]) -> None:
     """Run ``implantseg segment``."""
     options = arguments.parse(_parser(), argv)
-    from ImplantSegLib.inference import predict
+    from ImplantSegLib.inference import estimate, predict
+    from ImplantSegLib.inference.inputs import open_model
 
     chosen = {key: value for key, value in vars(options).items() if key in SegmentJob.__dataclass_fields__}
     job = SegmentJob(**chosen)
     if options.dry_run:
-        print(estimate(predict.prepare(job, *predict.open_inputs(job))))
+        told = estimate.estimate(job, open_model(job.model))
+        print(json.dumps(told.to_dict(), indent=2, ensure_ascii=False) if options.json else told)
         return
     finished = predict.segment(job, options.resume)
     logging.getLogger(__name__).info("found: %s", finished.found)
     print(job.output)
-
-
-def estimate(run: Run) -> str:
-    """Tell what a run would do, need and take; the network is timed on one window."""
-    shape, windows = run.scan.shape, run.plan.windows.of(run.scan.shape[1:])
-    again = 1 + 2 * run.job.reach / run.plan.depth  # neighbours of a slab's ends are computed twice
-    seconds = _seconds_per_slice(run) * shape[0] * again
-    return "\n".join(
-        [
-            f"scan        {run.job.input}: {run.scan.describe_grid()}",
-            f"view        {run.scan.metadata['fov']}",
-            f"model       {run.bundle.name} ({run.bundle.network})",
-            f"runs on     {run.predictor.device} in {run.precision}",
-            f"windows     {len(windows)} of {windows[0][0].stop} × {windows[0][1].stop} pixels a slice, "
-            f"{run.plan.batch} slices at once",
-            f"slabs       {len(run.plan.slabs(shape[0]))} of {run.plan.depth} slices",
-            f"memory      at most {run.plan.memory_bytes / 2**30:.2f} GiB",
-            f"disk        at most {run.disk_bytes / 2**30:.2f} GiB while it runs",
-            f"time        about {_clock(seconds)}",
-            f"writes      {run.job.output}",
-        ]
-    )
-
-
-def _seconds_per_slice(run: Run) -> float:
-    import torch
-
-    images = torch.zeros(run.plan.batch, *run.scan.shape[1:])
-    run.predictor.slices(images[:1])  # the first pass prepares the kernels
-    start = time.perf_counter()
-    run.predictor.slices(images)
-    return (time.perf_counter() - start) / run.plan.batch
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on with an interrupted run of the same job, kept in the folder .OUT.work",
     )
-    run.add_argument("--dry-run", action="store_true", help="tell tiles, memory, disk and time, and do nothing")
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="tell tiles, memory, disk, time and what speaks against the run, in seconds, and do nothing",
+    )
+    run.add_argument("--json", action="store_true", help="with --dry-run: tell it as JSON")
     return parser
 
 
@@ -153,6 +118,11 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     arguments.add_crop(group)
     group.add_argument(
         "--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help="voxel size in µm, instead of the file's"
+    )
+    group.add_argument(
+        "--any-voxel-size",
+        action="store_true",
+        help="segment a scan even when its voxels are more than 4 times as large, or as small, as those of the model",
     )
     group.add_argument(
         "--fov",

@@ -54,6 +54,8 @@ class SegmentJob:
     """Whether every piece of implant but the largest is an island."""
     probabilities: Path | None = None
     """OME-Zarr to write with the probabilities, uint8, (class, z, y, x), value/255."""
+    any_voxel_size: bool = False
+    """Whether a scan is segmented however much its voxels differ from those of the model."""
     max_memory: int | None = None
     """Bytes that the run may use; half of what is free when left out."""
     found: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +76,11 @@ class SegmentJob:
             raise InputError(f"got an average across {self.across} slices, wanted 0 to 5", "pass another --across")
         if self.island_mm3 < 0:
             raise InputError(f"got islands of {self.island_mm3} mm³, wanted a volume of at least 0", "correct it")
+        if self.probabilities is not None and not self.probabilities.name.lower().endswith((".ome.zarr", ".zarr")):
+            raise InputError(
+                f"got {self.probabilities} for the probabilities, wanted a name that ends with .ome.zarr",
+                f"pass --probabilities {self.probabilities.with_suffix('.ome.zarr')}",
+            )
 
     @property
     def reach(self) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ImplantSegLib.errors import MemoryLimitError
+from ImplantSegLib.errors import MemoryLimitError, size_text
+from ImplantSegLib.inference.job import SegmentJob
 from ImplantSegLib.inference.runtime import CLASSES, Windows
 from ImplantSegLib.inference.tiling import partition
 from ImplantSegLib.volumes import Volume
@@ -46,6 +47,12 @@ class Plan:
         return [tile.write[0] for tile in partition((slices,), (self.depth,), (0,))]
 
 
+def cut(scan: Volume, job: SegmentJob, pixel_bytes: int, device: torch.device) -> Plan:
+    """Plan of a job: :func:`make_plan` with what the job asks for and what a GPU has room for."""
+    tile = gpu_tile(device, job.tile, pixel_bytes)
+    return make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory, job.reach)
+
+
 def make_plan(
     scan: Volume, pixel_bytes: int, tile: int, overlap: int, budget: int | None = None, reach: int = 0
 ) -> Plan:
@@ -81,7 +88,7 @@ def make_plan(
             break
         if tile // 2 < _SMALLEST_TILE:
             raise MemoryLimitError(
-                f"segmenting {scan.shape} needs at least {need / 2**30:.2f} GiB, allowed are {budget / 2**30:.2f} GiB",
+                f"segmenting {scan.shape} needs at least {size_text(need)}, allowed are {size_text(budget)}",
                 "pass a larger --max-memory, close programs, or bin the scan first",
             )
         tile, overlap = tile // 2, overlap // 2

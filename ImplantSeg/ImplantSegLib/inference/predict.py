@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from ImplantSegLib import jobs, progress
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import refuse_overwriting
+from ImplantSegLib.inference.inputs import Model, advice, open_model, open_scan, part_of
 from ImplantSegLib.inference.job import SegmentJob, job_path
+from ImplantSegLib.inference.outputs import check_outputs
 from ImplantSegLib.inference.work import Work
 from ImplantSegLib.preprocess import normalise
 from ImplantSegLib.preprocess.pipeline import with_fov
-from ImplantSegLib.volumes import Box, FieldOfView, Volume, create, cropped, formats, read
+from ImplantSegLib.volumes import FieldOfView, Volume, create
 
 if TYPE_CHECKING:
     from ImplantSegLib.inference.plan import Plan
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ImplantSegLib.models import Bundle
 
 _log = logging.getLogger(__name__)
-
-_SPACING_RATIO = 1.2
 
 
 @dataclass
@@ -58,13 +57,13 @@ class Run:
     plan: Plan
     precision: str
 
-    @property
-    def disk_bytes(self) -> int:
-        """Bound on the disk space that the run needs: labels twice, probabilities once."""
-        return int(np.prod(self.scan.shape, dtype=np.int64)) * (2 + (4 if self.job.probabilities else 0))
+
+def disk_bytes(job: SegmentJob, scan: Volume) -> int:
+    """Bound on the disk space of a run: labels twice, probabilities once."""
+    return int(np.prod(scan.shape, dtype=np.int64)) * (2 + (4 if job.probabilities else 0))
 
 
-def segment(job: SegmentJob, resume: bool = False) -> SegmentJob:
+def segment(job: SegmentJob, resume: bool = False, model: Model | None = None) -> SegmentJob:
     """Segment a scan; writes the labels, ``OUT.job.toml`` and, when asked for, the probabilities.
 
     An interrupted run leaves the folder ``.OUT.work`` beside the output, from which ``resume`` goes on; the labels
@@ -76,6 +75,8 @@ def segment(job: SegmentJob, resume: bool = False) -> SegmentJob:
         What to do.
     resume : bool
         Whether to go on with an unfinished run of the same job, if there is one.
+    model : Model, optional
+        The job's model, where it is open already.
 
     Returns
     -------
@@ -90,15 +91,20 @@ def segment(job: SegmentJob, resume: bool = False) -> SegmentJob:
     MemoryLimitError
         When the smallest possible cut does not fit into the memory allowed.
     """
-    formats.of_output(job.output)
-    refuse_overwriting(job.input, job.output)
-    scan, bundle = open_inputs(job)
+    check_outputs(job)
+    model = model or open_model(job.model)
+    bundle = model.bundle
+    scan = open_scan(job, bundle)
+    for sentence in advice(scan, bundle):
+        _log.warning("%s", sentence)
     work = Work(job.output, job.key(bundle.weights_sha256))
     resumed = resume and work.resume()
-    run = prepare(job, scan, bundle, work.found if resumed else None)
+    if resume and not resumed:
+        _log.warning("nothing to resume for %s: starting anew", job.output)
+    run = prepare(job, scan, model, work.found if resumed else None)
     with _kept_when_interrupted(work):
         if not resumed:
-            work.start(_found(run), run.disk_bytes)
+            work.start(_found(run), disk_bytes(job, run.scan))
         labels = predict(run, work)
         _write(run, labels)
         if job.probabilities is not None:
@@ -110,26 +116,7 @@ def segment(job: SegmentJob, resume: bool = False) -> SegmentJob:
     return finished
 
 
-def open_inputs(job: SegmentJob) -> tuple[Volume, Bundle]:
-    """Open scan and model, and warn when the scan's voxels differ much from those the model was trained on."""
-    from ImplantSegLib.models import load
-    from ImplantSegLib.models.registry import find
-
-    scan, bundle = read(job.input, job.spacing_um), load(find(job.model))
-    if bundle.spacing_mm is None:
-        return scan, bundle
-    ratio = float(np.exp(np.mean(np.log(np.divide(scan.spacing_mm, bundle.spacing_mm)))))
-    trained = " × ".join(f"{1000 * step:.4g}" for step in bundle.spacing_mm)
-    if scan.metadata.get("voxel_size_known") == "no":
-        _log.warning("the voxel size of the scan is unknown; the model was trained at %s µm", trained)
-    elif not 1 / _SPACING_RATIO <= ratio <= _SPACING_RATIO:
-        _log.warning(
-            "the voxels of the scan are %.2f times as large as the %s µm that the model was trained at", ratio, trained
-        )
-    return scan, bundle
-
-
-def prepare(job: SegmentJob, scan: Volume, bundle: Bundle, found: dict[str, Any] | None = None) -> Run:
+def prepare(job: SegmentJob, scan: Volume, model: Model, found: dict[str, Any] | None = None) -> Run:
     """Load the network and decide what the job leaves open.
 
     Parameters
@@ -138,29 +125,26 @@ def prepare(job: SegmentJob, scan: Volume, bundle: Bundle, found: dict[str, Any]
         What was asked for.
     scan : Volume
         As it was read.
-    bundle : Bundle
-        The model.
+    model : Model
+        With which model.
     found : dict, optional
         What an earlier run of this job decided; it is decided alike.
     """
     from ImplantSegLib.inference import runtime
-    from ImplantSegLib.inference.plan import Plan, gpu_tile, make_plan
+    from ImplantSegLib.inference.plan import Plan, cut
 
     device = runtime.choose_device(job.device)
     precision = runtime.choose_precision(job.precision, device) if found is None else found["precision"]
-    network = bundle.load_network()
     if found is None:
-        scan = _ready(_cropped(with_fov(scan, job.fov), job), bundle)
-        pixel_bytes = runtime.bytes_per_pixel(network)
-        tile = gpu_tile(device, job.tile, pixel_bytes)
-        plan = make_plan(scan, pixel_bytes, tile, min(job.overlap, tile // 2), job.max_memory, job.reach)
+        scan = _ready(part_of(with_fov(scan, job.fov), job), model.bundle)
+        plan = cut(scan, job, model.pixel_bytes, device)
     else:
-        scan = _cropped(scan, job)
+        scan = part_of(scan, job)
         scan = scan.like(scan.array, fov=found["fov"], **{normalise.KEY: found[normalise.KEY]})
         plan = Plan(**found["plan"])
-    predictor = runtime.Predictor(network, plan.windows, device, precision, job.mirror)
-    _log.info("%s on %s in %s, %s", bundle.name, device, precision, plan)
-    return Run(job, scan, bundle, predictor, plan, precision)
+    predictor = runtime.Predictor(model.network, plan.windows, device, precision, job.mirror)
+    _log.info("%s on %s in %s, %s", model.bundle.name, device, precision, plan)
+    return Run(job, scan, model.bundle, predictor, plan, precision)
 
 
 def predict(run: Run, work: Work) -> Volume:
@@ -217,10 +201,6 @@ def grey_slab(scan: Volume, z: slice) -> npt.NDArray[np.float32]:
     if block.dtype.kind == "f" and not np.isfinite(normalise.masked(block, mask)).all():
         raise InputError(f"slices {z.start} to {z.stop - 1} of the scan have NaN or infinite voxels", "replace them")
     return normalise.scale(block, low, high)
-
-
-def _cropped(scan: Volume, job: SegmentJob) -> Volume:
-    return cropped(scan, Box.parse(job.crop)) if job.crop else scan
 
 
 def _ready(scan: Volume, bundle: Bundle) -> Volume:

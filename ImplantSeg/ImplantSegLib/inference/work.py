@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ImplantSegLib.errors import InputError
+from ImplantSegLib.errors import InputError, size_text
 from ImplantSegLib.files import explained_os_errors, remove, write_text
 from ImplantSegLib.volumes.voxels import RawVoxels
 
@@ -82,8 +82,8 @@ class Work:
         if free < needed_bytes:
             self.remove()
             raise InputError(
-                f"cannot write {self.output}: the run needs {needed_bytes / 2**30:.1f} GiB of disk",
-                f"{free / 2**30:.1f} GiB are free there: free some space or choose another folder",
+                f"cannot write {self.output}: the run needs {size_text(needed_bytes)} of disk",
+                f"{size_text(free)} are free there: free some space or choose another folder",
             )
         self.done, self.found = 0, found
         self._save()

@@ -38,9 +38,12 @@ def preprocess(argv: list[str]) -> None:
     from ImplantSegLib.files import refuse_overwriting
     from ImplantSegLib.preprocess import pipeline
     from ImplantSegLib.preprocess.nlm import NlmSettings
+    from ImplantSegLib.preprocess.refuse import refuse_labels
     from ImplantSegLib.volumes import read
 
     refuse_overwriting(options.input, options.output)
+    scan = read(options.input, options.spacing_um)
+    refuse_labels(scan, options.input)
     steps = Steps(
         bin=options.bin,
         denoise=options.denoise,
@@ -51,7 +54,7 @@ def preprocess(argv: list[str]) -> None:
         fov=options.fov,
         crop=options.crop,
     )
-    found = pipeline.preprocess(read(options.input, options.spacing_um), options.output, steps)
+    found = pipeline.preprocess(scan, options.output, steps)
     job = PreprocessJob(options.input, options.output, steps, found, jobs.provenance(scan=options.input))
     jobs.save(job, job_path(options.output))
     print(options.output)

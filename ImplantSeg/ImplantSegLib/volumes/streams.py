@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ImplantSegLib import progress
-from ImplantSegLib.errors import InputError
+from ImplantSegLib.errors import InputError, size_text
 from ImplantSegLib.files import explained_os_errors
 from ImplantSegLib.volumes.voxels import Array, RawVoxels, Shape
 
@@ -61,7 +61,7 @@ class DeflatedVoxels(RawVoxels):
     def _unpack(self) -> IO[bytes]:
         wanted = self._offset + self.nbytes
         where = Path(tempfile.gettempdir())
-        deed = f"unpack {self.path.name} ({wanted / 2**20:.0f} MiB; TMPDIR names the folder) to"
+        deed = f"unpack {self.path.name} ({size_text(wanted)}; TMPDIR names the folder) to"
         with explained_os_errors(where, deed), ExitStack() as opened:
             unpacked: IO[bytes] = opened.enter_context(tempfile.TemporaryFile(prefix="implantseg-"))
             done = _copy(inflate(self.path, self._start), unpacked, wanted)

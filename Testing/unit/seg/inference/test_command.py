@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,82 @@ def test_dry_run_estimates_and_writes_nothing(case, tmp_path, capsys):
     for word in ("windows     1 of 40 × 36 pixels", "slabs       1 of 14", "memory", "disk", "time        about 0 min"):
         assert word in told
     assert sorted(tmp_path.iterdir()) == before
+
+
+def told_as_json(capsys, *arguments):
+    assert run(*arguments, "--dry-run", "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_dry_run_as_json(case, tmp_path, capsys, monkeypatch):
+    # the field of view is not looked for, nor the grey range: the voxels of a huge scan stay on disk
+    monkeypatch.setattr("ImplantSegLib.volumes.voxels.RawVoxels.__getitem__", None)
+    told = told_as_json(capsys, case.scan, tmp_path / "labels.nrrd", "--model", case.model, "--crop", "0:9,:,:")
+    assert told["shape"] == [9, 40, 36]
+    assert told["voxel_size_um"] == pytest.approx([10, 10, 10])
+    assert (told["device"], told["slabs"], told["slab_depth"]) == ("cpu", 1, 9)
+    assert told["precision"] in ("float32", "bf16")
+    assert told["memory_bytes"] > 2**29
+    assert told["disk_bytes"] == 2 * 9 * 40 * 36
+    assert 0 <= told["seconds"] < 60
+    assert told["warnings"] == []
+
+
+def test_dry_run_tells_what_speaks_against_the_run(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ImplantSegLib.inference.runtime.receptive_field", lambda _: 37)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**4}))
+    arguments = (case.scan, tmp_path / "new" / "labels.nrrd", "--model", case.model, "--spacing-um", "8,4,4")
+    voxels, cubes, small, disk = told_as_json(capsys, *arguments)["warnings"]
+    assert voxels.startswith("the voxels of the scan (8 × 4 × 4 µm) are 0.50 times as large as the 10 × 10 × 10 µm")
+    assert voxels.endswith("(implantseg preprocess SCAN BINNED --bin 2)")
+    assert "no cubes" in cubes
+    assert "(40 × 36 pixels) are smaller than the 37 pixels" in small
+    assert "the run needs 39 KiB of disk, 9.8 KiB are free" in disk
+
+
+@pytest.mark.parametrize(
+    ("spacing", "remedy"),
+    [
+        ("2", "bin the scan first (implantseg preprocess SCAN BINNED --bin 5)"),
+        ("45", "reconstruction with voxels of 10 µm"),
+    ],
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_voxels_of_another_kind_are_refused_unless_forced(case, tmp_path, capsys, spacing, remedy, dry):
+    arguments = (case.scan, tmp_path / "labels.nrrd", "--model", case.model, "--spacing-um", spacing, "--fov", "box")
+    assert run(*arguments, *dry) == 2
+    told = capsys.readouterr().err
+    assert "wanted a factor of at most 4" in told
+    assert remedy in told
+    assert not (tmp_path / "labels.nrrd").exists()
+    assert run(*arguments, *dry, "--any-voxel-size") == 0
+
+
+def test_results_that_cannot_be_written_are_refused_before_the_work(case, tmp_path, capsys):
+    assert run(case.scan, tmp_path / "l.nrrd", "--model", case.model, "--probabilities", tmp_path / "y.nrrd") == 2
+    assert "wanted a name that ends with .ome.zarr; pass --probabilities" in capsys.readouterr().err
+    (tmp_path / "p.ome.zarr").mkdir()
+    (tmp_path / "p.ome.zarr" / "thesis.txt").touch()
+    assert run(case.scan, tmp_path / "l.nrrd", "--model", case.model, "--probabilities", tmp_path / "p.ome.zarr") == 2
+    assert "folder with other files" in capsys.readouterr().err
+    same = tmp_path / "l.ome.zarr"
+    assert run(case.scan, same, "--model", case.model, "--probabilities", same) == 2
+    assert "for two results" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nearest.safetensors", "p.ome.zarr", "scan.nrrd"]
+
+
+@pytest.mark.parametrize("name", ["labels.nrrd", "labels.seg.nrrd"])
+def test_labels_are_no_scan(case, tmp_path, capsys, name):
+    write(Volume(case.labels, (0.01,) * 3), tmp_path / name)
+    assert run(tmp_path / name, tmp_path / "out.nrrd", "--model", case.model) == 2
+    assert "is a label volume" in capsys.readouterr().err
+
+
+def test_nothing_to_resume_is_told(case, tmp_path, capsys):
+    out = tmp_path / "labels.nrrd"
+    assert run(case.scan, out, "--model", case.model, "--fov", "box", "--resume") == 0
+    assert f"nothing to resume for {out}: starting anew" in capsys.readouterr().err
+    assert out.exists()
 
 
 @pytest.mark.parametrize("missing", ["scan", "model"])

@@ -249,7 +249,7 @@ def test_scan_is_not_overwritten(case, tmp_path):
 
 def test_too_small_disk_is_told_before_any_work(case, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**4}))
-    with pytest.raises(InputError, match="GiB of disk"):
+    with pytest.raises(InputError, match=r"needs 39 KiB of disk; 9.8 KiB are free"):
         segment(job(case, tmp_path))
     assert left(tmp_path) == []
 
@@ -286,7 +286,7 @@ def test_too_little_memory_is_told(case, tmp_path):
 def test_key_changes_with_what_decides_about_the_labels(case, tmp_path):
     base = job(case, tmp_path)
     key = base.key("sha")
-    for change in ({"mirror": True}, {"tile": 512}, {"fov": "auto"}, {"probabilities": tmp_path / "p"}):
+    for change in ({"mirror": True}, {"tile": 512}, {"fov": "auto"}, {"probabilities": tmp_path / "p.zarr"}):
         assert replace(base, **change).key("sha") != key
     assert base.key("other") != key
     assert replace(base, postprocess=False, max_memory=5, output=tmp_path / "x.nrrd").key("sha") == key

@@ -103,6 +103,20 @@ def test_memory_per_pixel_grows_with_the_network():
     assert small >= 4 * 4 * 4  # four channels of float32 stand at full resolution in several layers
 
 
+def test_receptive_field_holds_every_pixel_that_matters(networks):
+    assert runtime.receptive_field(build("blurred")) == 5
+    network = build("unet", width=2, levels=3).eval()
+    for weights in network.parameters():
+        weights.data.abs_()  # nothing cancels, and no activation is cut off
+    bound = runtime.receptive_field(network)
+    image = torch.rand(1, 1, 128, 128, requires_grad=True)
+    network(image)[0, :, 64, 64].sum().backward()
+    assert image.grad is not None
+    columns = image.grad[0, 0].abs().sum(dim=0).nonzero().ravel()
+    seen = int(columns.max() - columns.min()) + 1
+    assert 0.9 * bound <= seen <= bound
+
+
 def test_choices_of_device_and_precision(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert runtime.choose_device("auto").type == "cpu"
