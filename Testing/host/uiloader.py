@@ -39,7 +39,10 @@ class UiLoader(QtUiTools.QUiLoader):
 
     def createLayout(self, class_name: str, parent: Any = None, name: str = "") -> QtWidgets.QLayout:
         """Make one layout of the form."""
-        layout = pythonqt.strict_class(getattr(QtWidgets, class_name))(parent if parent is not None else None)
+        # a layout inside a layout is put in its place by the loader
+        layout = pythonqt.strict_class(getattr(QtWidgets, class_name))(
+            parent if isinstance(parent, QtWidgets.QWidget) else None
+        )
         layout.setObjectName(name)
         return layout
 
