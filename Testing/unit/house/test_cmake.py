@@ -34,7 +34,7 @@ def test_refreshing_writes_the_files_on_disk(tmp_path):
 @pytest.mark.parametrize("module", MODULES)
 def test_there_is_something_to_list(root, module):
     assert f"{module}.py" in on_disk(root / module, "MODULE_PYTHON_SCRIPTS")
-    assert f"Resources/Icons/{module}.png" in on_disk(root / module, "MODULE_PYTHON_RESOURCES")
+    assert f"Resources/Icons/{module}.svg" in on_disk(root / module, "MODULE_PYTHON_RESOURCES")
 
 
 def test_no_file_of_one_module_overwrites_one_of_the_other(root):
