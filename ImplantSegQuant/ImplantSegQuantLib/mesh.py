@@ -9,7 +9,7 @@ import numpy as np
 
 from ImplantSegLib.errors import InputError
 from ImplantSegQuantLib.field import DistanceField
-from ImplantSegQuantLib.implicit import field_of
+from ImplantSegQuantLib.implicit import Nodes, nodes_for
 
 Array = np.ndarray[Any, Any]
 
@@ -22,6 +22,9 @@ READERS = {
 }
 """Reader of each format, by the file's suffix."""
 
+VOLUME_TOLERANCE = 0.03
+"""The nodes inside the mesh must give its volume to this share, or the mesh intersects itself."""
+
 
 def field_of_mesh(path: Path) -> DistanceField:
     """Signed distance from a closed mesh whose coordinates are (x, y, z) in mm.
@@ -29,16 +32,46 @@ def field_of_mesh(path: Path) -> DistanceField:
     Raises
     ------
     InputError
-        When the file is missing or no mesh, or the surface is empty or not closed.
+        When the file is missing or no mesh, or the surface is empty, not closed or not clean.
     """
-    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
-
     surface = _read(path)
     _check_closed(surface, path)
+    nodes = nodes_for(np.array(surface.GetBounds()).reshape(3, 2).T)
+    inside = _inside(surface, nodes)
+    _check_volume(surface, float(np.count_nonzero(inside)) * nodes.step_mm**3, path)
+    return nodes.field(_values(surface, nodes, inside))
+
+
+def _inside(surface: Any, nodes: Nodes) -> Array:
+    """Which nodes lie inside, by scan lines: the sign of VTK's point distance fails on sliver triangles."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
+
+    stencil, image = vtkPolyDataToImageStencil(), vtkImageStencilToImage()
+    stencil.SetInputData(surface)
+    stencil.SetOutputOrigin(*nodes.lower_mm)
+    stencil.SetOutputSpacing(*[nodes.step_mm] * 3)
+    stencil.SetOutputWholeExtent(*(bound for n in nodes.shape[::-1] for bound in (0, n - 1)))
+    image.SetInputConnection(stencil.GetOutputPort())
+    image.SetOutputScalarTypeToUnsignedChar()
+    image.SetInsideValue(1)
+    image.SetOutsideValue(0)
+    image.Update()
+    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(nodes.shape).astype(bool)
+
+
+def _values(surface: Any, nodes: Nodes, inside: Array) -> Array:
+    """Signed distance at the two layers of nodes on either side of the surface; its sign alone elsewhere."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
+
     distance = vtkImplicitPolyDataDistance()
     distance.SetInput(surface)
-    bounds = np.array(surface.GetBounds()).reshape(3, 2).T
-    return field_of(lambda points: _evaluate(distance, points), bounds)
+    near = binary_dilation(inside, iterations=2) & ~binary_erosion(inside, iterations=2)
+    values = np.where(inside, np.float32(-3 * nodes.step_mm), np.float32(3 * nodes.step_mm))
+    points = np.argwhere(near)[:, ::-1] * nodes.step_mm + nodes.lower_mm
+    values[near] = np.copysign(_evaluate(distance, points), values[near])
+    return np.asarray(values)
 
 
 def _read(path: Path) -> Any:
@@ -80,6 +113,20 @@ def _check_closed(surface: Any, path: Path) -> None:
         raise InputError(
             f"the surface {path} is not closed: {open_edges} edges belong to one triangle only",
             "close its holes, or pass a label volume",
+        )
+
+
+def _check_volume(surface: Any, volume_mm3: float, path: Path) -> None:
+    from vtkmodules.vtkFiltersCore import vtkMassProperties
+
+    properties = vtkMassProperties()
+    properties.SetInputData(surface)
+    wanted_mm3 = properties.GetVolume()
+    if abs(volume_mm3 - wanted_mm3) > VOLUME_TOLERANCE * wanted_mm3:
+        raise InputError(
+            f"the surface {path} is not clean: {volume_mm3:.4g} mm³ lie inside it, but its triangles enclose "
+            f"{wanted_mm3:.4g} mm³",
+            "mend triangles that intersect or face inwards, or pass a label volume",
         )
 
 

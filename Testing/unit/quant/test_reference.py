@@ -171,15 +171,15 @@ def test_a_reference_that_cannot_be_loaded_says_why(text, match):
         reference.load(text)
 
 
-def sphere_mesh(path, closed=True):
+def sphere_mesh(path, closed=True, scale=1.0):
     from vtkmodules.vtkFiltersSources import vtkSphereSource
     from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLWriter
     from vtkmodules.vtkIOLegacy import vtkPolyDataWriter
     from vtkmodules.vtkIOPLY import vtkPLYWriter
 
     source = vtkSphereSource()
-    source.SetCenter(*CENTRE)
-    source.SetRadius(0.8)
+    source.SetCenter(*(scale * CENTRE))
+    source.SetRadius(scale * 0.8)
     source.SetThetaResolution(48)
     source.SetPhiResolution(48)
     if not closed:
@@ -200,6 +200,69 @@ def test_distance_from_a_mesh(tmp_path, monkeypatch, suffix):
     found = reference.load(sphere_mesh(tmp_path / f"ball{suffix}"))
     true = np.linalg.norm(probes() - CENTRE, axis=1) - 0.8
     assert np.abs(found.distance(probes()) - true)[np.abs(true) < 0.6].max() < 0.03
+
+
+def contour_mesh(path, values, step_mm):
+    """Marching cubes of a field: a mesh with the sliver triangles that real ones have."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
+    from vtkmodules.vtkIOGeometry import vtkSTLWriter
+
+    image, contour, writer = vtkImageData(), vtkFlyingEdges3D(), vtkSTLWriter()
+    image.SetDimensions(*values.shape[::-1])
+    image.SetSpacing(*[step_mm] * 3)
+    image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
+    contour.SetInputData(image)
+    contour.SetValue(0, 0.0)
+    writer.SetInputConnection(contour.GetOutputPort())
+    writer.SetFileName(str(path))
+    writer.Write()
+    return path
+
+
+def test_sliver_triangles_do_not_turn_the_sign(tmp_path, monkeypatch):
+    from ImplantSegLib.phantom.screw import Screw
+    from ImplantSegQuantLib import implicit
+
+    monkeypatch.setattr(implicit, "MAX_NODES", 300_000)
+    screw, step = Screw(diameter_mm=3.0, length_mm=5.0), 0.1
+    z, y, x = np.indices((56, 60, 60)) * step
+    points = np.stack([x.ravel() - 2.95, y.ravel() - 2.95, z.ravel() - 0.25], axis=1)
+    values = screw.signed_distance(points).reshape(z.shape)
+    found = reference.load(contour_mesh(tmp_path / "screw.stl", values, step))
+    clear = np.abs(values) > 0.1
+    nodes = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1)
+    assert ((found.distance(nodes).reshape(z.shape) < 0) == (values < 0))[clear].all()
+
+
+def test_a_mesh_that_intersects_itself_is_refused(tmp_path, monkeypatch):
+    from vtkmodules.vtkFiltersCore import vtkAppendPolyData
+    from vtkmodules.vtkFiltersSources import vtkSphereSource
+    from vtkmodules.vtkIOGeometry import vtkSTLWriter
+
+    from ImplantSegQuantLib import implicit
+
+    monkeypatch.setattr(implicit, "MAX_NODES", 100_000)
+    both, writer = vtkAppendPolyData(), vtkSTLWriter()
+    for shift in (0.0, 0.3):
+        ball_source = vtkSphereSource()
+        ball_source.SetCenter(shift, 0, 0)
+        both.AddInputConnection(ball_source.GetOutputPort())
+    writer.SetInputConnection(both.GetOutputPort())
+    writer.SetFileName(str(tmp_path / "two.stl"))
+    writer.Write()
+    with pytest.raises(InputError, match="not clean"):
+        reference.load(tmp_path / "two.stl")
+
+
+@pytest.mark.parametrize("scale", [1000.0, 0.001])
+def test_a_mesh_in_other_units_has_a_shape_that_can_be_compared(tmp_path, monkeypatch, scale):
+    from ImplantSegQuantLib import implicit
+
+    monkeypatch.setattr(implicit, "MAX_NODES", 100_000)
+    found = reference.load(sphere_mesh(tmp_path / "ball.stl", scale=scale))
+    np.testing.assert_allclose(found.bounds_mm, scale * np.array([CENTRE - 0.8, CENTRE + 0.8]), atol=0.15 * scale)
 
 
 def test_an_open_mesh_is_refused(tmp_path):
