@@ -38,8 +38,8 @@ class Panel(VTKObservationMixin):
             layout.addWidget(section.form)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._on_start_close)
-        for event in (scene.EndCloseEvent, scene.EndImportEvent):
-            self.addObserver(scene, event, self._on_scene_changed)
+        self.addObserver(scene, scene.EndCloseEvent, self._on_end_close)
+        self.addObserver(scene, scene.EndImportEvent, self._on_scene_changed)
         self._visible = False
 
     def section(self, kind: type[Section]) -> Any:
@@ -94,6 +94,11 @@ class Panel(VTKObservationMixin):
         self._bind(None)
         for section in self.sections:
             section.close()
+
+    def _on_end_close(self, caller: Any, event: Any) -> None:
+        self._on_scene_changed(caller, event)
+        for section in self.sections:
+            section.scene_closed()
 
     def _on_scene_changed(self, _caller: Any, _event: Any) -> None:
         if self._visible:

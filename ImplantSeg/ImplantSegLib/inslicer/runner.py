@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import subprocess
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +15,20 @@ from typing import Protocol
 
 import qt
 
+from ImplantSegLib.errors import ImplantSegError, InputError
 from ImplantSegLib.inslicer import worker
 from ImplantSegLib.inslicer.worker import Failure, Item, Progress, Worker
 
 INTERVAL_MS = 100
 """Time between two looks at the worker."""
 
-GRACE_S = 1.5
+GRACE_S = 1.2
 """Time that a cancelled run has to end by itself; then it is killed with all its children."""
+
+_CLOSING_S = 2.0
+"""Longest time that the end of a run at once may take."""
+
+CANCELLED = Failure("cancelled", "the run was cancelled")
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Step:
 class Listener(Protocol):
     """Who wants to know how a run goes; :class:`Silent` does not."""
 
-    def on_step(self, title: str) -> None:
-        """Tell that a step begins."""
+    def on_step(self, title: str, number: int, total: int) -> None:
+        """Tell that a step begins, the first as number 1 of so many."""
 
     def on_progress(self, progress: Progress) -> None:
         """Tell how far a step is."""
@@ -53,7 +63,7 @@ class Listener(Protocol):
 class Silent:
     """A listener that shows nothing."""
 
-    def on_step(self, title: str) -> None:
+    def on_step(self, title: str, number: int, total: int) -> None:
         """Show nothing."""
 
     def on_progress(self, progress: Progress) -> None:
@@ -82,6 +92,7 @@ class Runner:
         self._listener: Listener = listener or Silent()
         self._worker: Worker | None = None
         self._steps: list[Step] = []
+        self._total = 0
         self._succeeded: Callable[[str], None] = _nothing
         self._ended: Callable[[Failure | None], None] = _nothing
         self._kill_at = float("inf")
@@ -107,15 +118,26 @@ class Runner:
         steps : sequence of Step
             What is run.
         succeeded : callable
-            Called with the standard output of the last step when all have given their results.
+            Called with the standard output of the last step when all have given their results. Where it raises,
+            the run has failed.
         ended : callable
             Called last, however the run ended, with the reason when it failed.
+
+        Raises
+        ------
+        InputError
+            When a run is going on.
         """
-        if self.running:
-            raise RuntimeError("a run is going on; wait for its end or cancel it")
+        self.refuse_second_run()
         self._steps, self._succeeded, self._ended = list(steps), succeeded, ended
+        self._total = len(self._steps)
         self._kill_at = float("inf")
         self._next()
+
+    def refuse_second_run(self) -> None:
+        """Raise an :class:`~ImplantSegLib.errors.InputError` when a run is going on."""
+        if self.running:
+            raise InputError("a run is going on", "wait for its end, or cancel it")
 
     def poll(self) -> None:
         """Tell what the worker has said; go on when it has ended."""
@@ -126,6 +148,8 @@ class Runner:
         if self._worker.running:
             if time.monotonic() > self._kill_at:
                 self._worker.kill()
+        elif self._kill_at < float("inf"):
+            self._end(CANCELLED, "")  # also where it was done just before it heard of it
         elif self._worker.failure is None and self._steps:
             self._next()
         else:
@@ -138,20 +162,21 @@ class Runner:
             self._kill_at = time.monotonic() + GRACE_S
             self._worker.cancel()
 
-    def close(self) -> None:
+    def close(self, reason: Failure = CANCELLED) -> None:
         """End the run at once, and wait until nothing of it is left."""
         if self._worker is not None:
             self._worker.kill()
-            self._worker.wait()
-            self._end(Failure("cancelled", "cancelled"), "")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a process in the kernel's hands dies later
+                self._worker.wait(_CLOSING_S)
+            self._end(reason, "")
 
     def _next(self) -> None:
         step = self._steps.pop(0)
-        self._listener.on_step(step.title)
+        self._listener.on_step(step.title, self._total - len(self._steps), self._total)
         try:
             self._worker = Worker(worker.command(step.verb, *step.arguments), worker.environment(os.environ))
         except OSError as error:
-            self._end(Failure("start", f"Python could not be started: {error}", "repair the installation"), "")
+            self._end(Failure("start", f"Python could not be started ({error})", "repair the installation"), "")
         else:
             self._timer.start()
 
@@ -164,17 +189,30 @@ class Runner:
             self._listener.on_line(news)
 
     def _end(self, failure: Failure | None, output: str) -> None:
-        # whatever the listeners do, the runner is ready for the next run
+        # whatever they do who are told, the runner is ready for the next run
         self._timer.stop()
         self._worker = None
         succeeded, ended = self._succeeded, self._ended
         self._succeeded = self._ended = _nothing
+        if failure is None:
+            failure = _handed_on(succeeded, output)
         try:
             self._listener.on_end(failure)
-            if failure is None:
-                succeeded(output)
         finally:
             ended(failure)
+
+
+def _handed_on(receive: Callable[[str], None], output: str) -> Failure | None:
+    """Hand a result on, and say why where that fails."""
+    try:
+        receive(output)
+    except ImplantSegError as error:
+        return Failure(error.kind, error.message, error.remedy)
+    except Exception as error:  # whatever a result does to its reader, the panel must be usable again
+        logging.getLogger(__name__).exception("the result could not be taken over")
+        cause = f"{type(error).__name__}: {error}"
+        return Failure("load", f"the result could not be taken over ({cause})", "see the log", traceback.format_exc())
+    return None
 
 
 def ask(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import slicer
+
+from ImplantSegLib.errors import ImplantSegError
 
 if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
@@ -53,3 +57,31 @@ class Section:
 
     def close(self) -> None:
         """End what goes on, because the panel goes away or the scene is closed."""
+
+    def scene_closed(self) -> None:
+        """Tell what the closing of the scene has ended, now that the scene is empty."""
+
+
+@contextmanager
+def telling(what: str, wait_cursor: bool = False) -> Iterator[None]:
+    """Show in one message what goes wrong inside: a user's mistake as its sentence, a bug with its traceback.
+
+    Parameters
+    ----------
+    what : str
+        What did not work, a sentence.
+    wait_cursor : bool
+        Whether the cursor tells that it takes a while.
+    """
+    with slicer.util.tryWithErrorDisplay(what, waitCursor=wait_cursor):
+        try:
+            yield
+        except ImplantSegError as error:
+            slicer.util.errorDisplay(f"{what}\n\n{sentence(error.message, error.remedy)}")
+
+
+def sentence(message: str, remedy: str = "") -> str:
+    """Join what went wrong and what to do about it as sentences for a message box or a label."""
+    return " ".join(
+        f"{part[0].upper()}{part[1:]}{'' if part[-1] in '.!?' else '.'}" for part in (message, remedy) if part
+    )

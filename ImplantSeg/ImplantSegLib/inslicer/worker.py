@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ from typing import IO
 
 LAST_LINES = 20
 """Lines of output kept for the message about a run that failed without saying why."""
+
+LINES_AT_ONCE = 500
+"""Lines that one look takes at most: a process that floods its output must not freeze who looks."""
+
+_UNREAD_S = 0.5
+"""Time after a kill in which output may still come; a pipe that stays open longer is held by a stranger."""
+
+_KILLED = (-signal.SIGTERM, -9, 128 + 9)
+"""Exit codes of a process that was killed; the last is what a launcher tells of its child."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,14 @@ class Progress:
     eta_s: float | None = None
     note: str = ""
 
+    @property
+    def percent(self) -> int:
+        """How much of the stage is done, 0 to 100."""
+        return max(0, min(100 * self.done // max(self.total, 1), 100))
+
     def __str__(self) -> str:
-        left = "" if self.eta_s is None else f", {_clock(self.eta_s)} left"
-        return f"{self.stage}: {self.done} of {self.total}{left}"
+        left = "" if self.eta_s is None else f", {clock(self.eta_s)} left"
+        return f"{self.stage} {self.percent} %{left}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,8 @@ class Failure:
     kind: str
     message: str
     remedy: str = ""
+    details: str = ""
+    """What the process wrote last, or a traceback: for whoever looks for a bug."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
@@ -77,12 +94,17 @@ def command(verb: str, *arguments: str | Path, python: str | None = None) -> lis
 
 
 def find_python() -> str:
-    """Give Slicer's ``PythonSlicer`` where there is one, else the running interpreter."""
+    """Give Slicer's ``PythonSlicer``, which its launcher puts on PATH, else the running interpreter."""
     return shutil.which("PythonSlicer") or sys.executable
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Environment in which a child process imports both libraries from where this process has them."""
+    """Environment in which a child process imports both libraries from where this process has them.
+
+    ``PythonSlicer`` is a part of Slicer and wants the environment that Slicer runs in, its ``PYTHONHOME`` and
+    ``LD_LIBRARY_PATH`` too, as ``slicer.util.executePythonModule`` gives it. Without them
+    (``slicer.util.startupEnvironment``, made for foreign programs) it would miss what pip has installed into Slicer.
+    """
     import ImplantSegLib
     import ImplantSegQuantLib
 
@@ -102,7 +124,8 @@ def parse(line: str) -> Progress | Item | Failure | None:
         return None
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Text of a time: ``48 s``, ``3 min 10 s``, ``2 h 05 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
@@ -125,6 +148,7 @@ class Worker:
         self._output: list[str] = []
         self._failure: Failure | None = None
         self._cancelled = False
+        self._killed_at = float("inf")
         # a process group of its own: PythonSlicer is a launcher, and killing it alone would leave its child
         self._process = subprocess.Popen(
             list(arguments),
@@ -155,7 +179,7 @@ class Worker:
     def poll(self) -> list[Progress | Item | str]:
         """Give what the process has told since the last call: progress, rows of a list, and lines of text."""
         news: list[Progress | Item | str] = []
-        while not self._lines.empty():
+        while len(news) < LINES_AT_ONCE and not self._lines.empty():
             line = self._lines.get()
             event = parse(line)
             if isinstance(event, Failure):
@@ -175,8 +199,11 @@ class Worker:
     @property
     def running(self) -> bool:
         """Whether the process still runs, or has said something that :meth:`poll` did not give yet."""
-        busy = any(reader.is_alive() for reader in self._readers)
-        return self._process.poll() is None or busy or not self._lines.empty()
+        if self._process.poll() is None:
+            return True
+        if time.monotonic() > self._killed_at + _UNREAD_S:
+            return False
+        return any(reader.is_alive() for reader in self._readers) or not self._lines.empty()
 
     @property
     def exit_code(self) -> int | None:
@@ -192,10 +219,18 @@ class Worker:
             return Failure("cancelled", "cancelled")
         if self._failure is not None:
             return self._failure
-        if self.exit_code in (-signal.SIGTERM, -getattr(signal, "SIGKILL", 9), 137):
+        last = "\n".join(self._last)
+        if self.exit_code in _KILLED:
             # what the kernel does to a process when memory runs out, and what people do by hand
-            return Failure("killed", "the process was killed from outside", "if memory ran out, give the run less")
-        return Failure("crash", f"the process ended with exit code {self.exit_code}", "\n".join(self._last))
+            return Failure(
+                "killed",
+                "the process was killed from outside, as the system does when memory runs out",
+                "close programs, give the run less memory, or crop or bin the scan",
+                last,
+            )
+        return Failure(
+            "crash", f"the process ended with exit code {self.exit_code} and did not say why", "see the log", last
+        )
 
     def cancel(self) -> None:
         """Ask the run to stop: it ends at its next step and leaves no half-written file.
@@ -211,6 +246,7 @@ class Worker:
     def kill(self) -> None:
         """End the process and all its children at once."""
         self._cancelled = True
+        self._killed_at = min(self._killed_at, time.monotonic())
         if os.name == "posix":
             self._signal(signal.SIGKILL)
         else:
@@ -222,7 +258,7 @@ class Worker:
             os.killpg(self._process.pid, sign)
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait until the process has ended and all its output is read.
+        """Wait until the process has ended and all its output is read, or stays unread for ``timeout_s``.
 
         Raises
         ------

@@ -108,8 +108,9 @@ def test_lines_are_events_or_text(line, event):
 
 
 def test_progress_and_failures_read_as_sentences():
-    assert str(Progress("segment", 1, 4, 2.5)) == "segment: 1 of 4, 2 s left"
-    assert str(Progress("segment", 0, 4)) == "segment: 0 of 4"
+    assert str(Progress("segment", 1, 4, 2.5)) == "segment 25 %, 2 s left"
+    assert str(Progress("segment", 0, 0)) == "segment 0 %"
+    assert Progress("segment", 5, 4).percent == 100
     assert str(Failure("input", "got a", "pass b")) == "got a; pass b"
 
 
@@ -131,7 +132,42 @@ def test_a_run_that_fails_gives_its_own_words():
 def test_a_crash_gives_the_exit_code_and_the_last_lines():
     running = start("import sys; print('before the crash'); sys.exit(7)")
     finish(running)
-    assert running.failure == Failure("crash", "the process ended with exit code 7", "before the crash")
+    assert running.failure == Failure(
+        "crash", "the process ended with exit code 7 and did not say why", "see the log", "before the crash"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signal")
+def test_a_process_that_the_kernel_kills_speaks_of_memory():
+    running = start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    finish(running)
+    assert running.failure is not None
+    assert running.failure.kind == "killed"
+    assert "when memory runs out" in running.failure.message
+
+
+def test_a_flood_of_lines_is_read_in_portions():
+    running = start(f"print('x\\n' * {3 * worker.LINES_AT_ONCE}, end='')")
+    running.wait(20)
+    assert len(running.poll()) == worker.LINES_AT_ONCE
+    assert running.running
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sessions")
+def test_a_stranger_that_holds_the_pipe_does_not_keep_a_killed_run_alive():
+    running = start(LAUNCHER.format(child=OBEDIENT).replace("])", "], start_new_session=True)"))
+    child = psutil.Process(int(wait_for(running, "child", "ready")["child"].split()[1]))
+    running.kill()
+    deadline = time.monotonic() + 5
+    while running.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.kill()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (190, "3 min 10 s"), (7500, "2 h 05 min")])
+def test_times_read_well(seconds, text):
+    assert worker.clock(seconds) == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows kills without asking")
