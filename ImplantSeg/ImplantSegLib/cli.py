@@ -31,7 +31,7 @@ VERBS: dict[str, Verb] = {
     "info": Verb("ImplantSegLib.volumes.command:info", "what a file is: shape, voxel size, values"),
     "convert": Verb("ImplantSegLib.volumes.command:convert", "convert between volume formats, slab by slab"),
     "preprocess": Verb("ImplantSegLib.preprocess.command:preprocess", "bin, denoise and scale a scan to [0, 1]"),
-    "quality": Verb("ImplantSegLib.preprocess.command:quality", "SNR, CNR and grey histograms of a scan"),
+    "quality": Verb("ImplantSegLib.inference.quality_command:quality", "SNR, CNR, histograms; does a model fit"),
     "models": Verb("ImplantSegLib.models.command:main", "list, show, import, export, verify and delete models"),
     "segment": Verb("ImplantSegLib.inference.command:segment", "segment a scan with a model"),
     "evaluate": Verb("ImplantSegQuantLib.command:evaluate", "IoU, Dice and confusion against ground truth"),

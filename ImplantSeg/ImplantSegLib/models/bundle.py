@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ENTRY = "implantseg"
 """Key of the JSON text in the header of the file."""
 
-FORMAT = 1
-"""Version of the JSON entry; a reader refuses later ones."""
+FORMAT = 2
+"""Version of the JSON entry; a reader refuses later ones. 2 has ``training_data``, files of version 1 lack it."""
 
 Storage = Literal["float32", "float16", "bfloat16"]
 
@@ -54,6 +54,8 @@ class Bundle:
         Recipe, data, versions and seed that it was trained with.
     scores : mapping
         What it reached on its validation data.
+    training_data : mapping
+        What its training scans look like, as :func:`ImplantSegLib.preprocess.familiar.training_data` sums it up.
     licence : str
         SPDX name of the licence of the weights.
     summary : str
@@ -73,6 +75,7 @@ class Bundle:
     labels: Mapping[str, str] = field(default_factory=lambda: {str(key): name for key, name in NAMES.items()})
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    training_data: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0"
     summary: str = ""
     weights_sha256: str = ""
@@ -152,7 +155,7 @@ def save(path: str | Path, bundle: Bundle, state: Mapping[str, torch.Tensor], st
         for key, value in state.items()
     }
     content = {key: value for key, value in dataclasses.asdict(bundle).items() if key != "path"}
-    content["weights_sha256"] = checksum(kept)
+    content |= {"weights_sha256": checksum(kept), "format": FORMAT}
     with atomic_path(path) as temporary:
         # not save_file, whose files only their owner may read
         temporary.write_bytes(serialised(kept, {ENTRY: json.dumps(content, sort_keys=True)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def as_table(bundle: Bundle) -> str:
         *((key, "undefined" if value is None else f"{value:.2f}") for key, value in bundle.scores.items()),
         ("recipe", str(made.get("recipe_name", ""))),
         ("trained on", ", ".join(made.get("training", ()))),
+        *_training_rows(bundle.training_data),
         ("validated on", ", ".join(made.get("validation", ()))),
         ("made", _pairs({key: made[key] for key in ("date", "implantseg", "step", "minutes") if key in made})),
         ("licence", bundle.licence),
@@ -78,6 +80,12 @@ def as_table(bundle: Bundle) -> str:
     ]
     width = max(len(key) for key, _ in rows)
     return "\n".join(f"{key:<{width}}  {text}" for key, text in rows if text)
+
+
+def _training_rows(trained: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Ranges of the measures of the training scans, as `implantseg quality --model` compares with them."""
+    measures = trained.get("measures", {})
+    return [(f"trained {name}", f"{low:.4g} to {high:.4g}") for name, (low, high) in measures.items()]
 
 
 def _pairs(values: Any) -> str:

@@ -1,19 +1,14 @@
-"""The verbs ``preprocess`` and ``quality``."""
+"""The verb ``preprocess``."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ImplantSegLib import arguments, jobs
-from ImplantSegLib.errors import InputError
 from ImplantSegLib.preprocess.pipeline import Steps
-
-if TYPE_CHECKING:
-    from ImplantSegLib.preprocess.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -60,56 +55,9 @@ def preprocess(argv: list[str]) -> None:
     print(options.output)
 
 
-def quality(argv: list[str]) -> None:
-    """Run ``implantseg quality``."""
-    options = arguments.parse(_quality_parser(), argv)
-    from ImplantSegLib.files import atomic_path, refuse_overwriting, write_text
-    from ImplantSegLib.preprocess.pipeline import with_fov
-    from ImplantSegLib.preprocess.quality import quality_by_labels, quality_by_otsu
-    from ImplantSegLib.volumes import read
-
-    for target in filter(None, (options.output, options.figure)):
-        for source in filter(None, (options.input, options.labels)):
-            refuse_overwriting(source, target)
-    if options.output and options.output == options.figure:
-        raise InputError(f"got {options.output} for the values and for the figure", "choose two names")
-    scan = with_fov(read(options.input), options.fov)
-    if options.labels:
-        result = quality_by_labels(scan, read(options.labels), erode_voxels=options.erode)
-    else:
-        result = quality_by_otsu(scan, classes=options.classes)
-    print(table(result))
-    if options.output:
-        write_text(options.output, json.dumps(result.to_dict(), indent=2) + "\n")
-    if options.figure:
-        from ImplantSegLib.preprocess.figure import save_histograms
-
-        with atomic_path(options.figure) as temporary:
-            save_histograms(result, temporary)
-
-
 def job_path(output: Path) -> Path:
     """Where the job of a result is written: its name and ``.job.toml``."""
     return output.with_name(output.name + ".job.toml")
-
-
-def table(result: Quality) -> str:
-    """Text of the two tables: classes, and contrast of every pair."""
-    lines = [f"{'class':<20} {'voxels':>12} {'mean':>10} {'std':>10} {'SNR':>8}"]
-    for name, grey in result.classes.items():
-        lines.append(f"{name:<20} {grey.voxels:>12} {grey.mean:>10.5g} {grey.std:>10.4g} {grey.snr:>8.2f}")
-    lines += ["", f"{'contrast to noise':<42} {'over background':>16} {'pooled':>8}"]
-    for pair, cnr in result.cnr().items():
-        lines.append(f"{pair:<42} {cnr['over_background']:>16.2f} {cnr['pooled']:>8.2f}")
-    if result.source == "labels":
-        lines += ["", f"Voxels at least {result.erode_voxels} voxels away from any other class; nan: there are none."]
-    else:
-        limits = ", ".join(f"{value:.5g}" for value in result.thresholds)
-        lines += [
-            "",
-            f"No labels given: classes by multi-level Otsu thresholds at {limits}; class_0 is the background.",
-        ]
-    return "\n".join(lines)
 
 
 def _preprocess_parser() -> argparse.ArgumentParser:
@@ -165,37 +113,6 @@ def _preprocess_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help="voxel size in µm, instead of the file's"
     )
-    return parser
-
-
-def _quality_parser() -> argparse.ArgumentParser:
-    from ImplantSegLib.preprocess.quality import ERODE_VOXELS
-
-    parser = arguments.parser(
-        "quality",
-        "Signal to noise, contrast to noise and grey histograms of the classes of a scan.",
-        """
-        implantseg quality scan.nrrd --labels labels.seg.nrrd -o quality.json --figure histograms.png
-        implantseg quality scan.nrrd
-        """,
-    )
-    parser.add_argument("input", type=Path, metavar="IN", help="the scan")
-    parser.add_argument(
-        "--labels", type=Path, metavar="L", help="its segmentation; without it, classes by Otsu thresholds"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="JSON", help="also write the values and histograms there")
-    parser.add_argument("--figure", type=Path, metavar="PNG", help="also draw the histograms")
-    parser.add_argument(
-        "--erode",
-        type=int,
-        default=ERODE_VOXELS,
-        metavar="VOXELS",
-        help=f"with labels: distance kept from other classes (default: {ERODE_VOXELS})",
-    )
-    parser.add_argument(
-        "--classes", type=int, choices=(2, 3, 4, 5), default=4, help="without labels: how many classes (default: 4)"
-    )
-    _add_fov(parser)
     return parser
 
 

@@ -79,6 +79,7 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
     """
     from ImplantSegLib.training import checkpoint, data
     from ImplantSegLib.training.fit import MODEL, Fit
+    from ImplantSegLib.training.portrait import portrait
 
     if not resume and (folder / checkpoint.CHECKPOINT).exists():
         raise InputError(f"{folder} holds the checkpoint of an earlier run", "pass --resume or another folder")
@@ -89,9 +90,13 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
     spacings = {scans[scan].spacing_mm for scan in training}
-    bundle = _bundle(name, recipe, pairs, (training, validation))
-    bundle = dataclasses.replace(bundle, spacing_mm=spacings.pop() if len(spacings) == 1 else None)
-    fit = Fit(recipe, [scans[scan] for scan in training], [scans[scan] for scan in validation], folder, bundle)
+    trained = [scans[scan] for scan in training]
+    bundle = dataclasses.replace(
+        _bundle(name, recipe, pairs, (training, validation)),
+        spacing_mm=spacings.pop() if len(spacings) == 1 else None,
+        training_data=portrait(trained, pairs),
+    )
+    fit = Fit(recipe, trained, [scans[scan] for scan in validation], folder, bundle)
     if resume:
         fit.restore()
     jobs.save(recipe, folder / "recipe.toml")

@@ -141,3 +141,13 @@ def test_nothing_is_left_when_saving_fails(tmp_path, bundle, network):
         (tmp_path / "file").touch()
         models.save(tmp_path / "file" / "model.safetensors", bundle, network.state_dict())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_files_of_the_first_format_are_still_read(model_file):
+    rewritten(
+        model_file,
+        lambda content: {key: value for key, value in content.items() if key != "training_data"} | {"format": 1},
+    )
+    bundle = models.load(model_file)
+    assert (bundle.format, bundle.training_data) == (1, {})
+    bundle.load_network()

@@ -63,6 +63,14 @@ def test_the_model_tells_where_it_comes_from_but_no_paths(run, tmp_path):
     assert str(tmp_path) not in str(made)
 
 
+def test_the_model_tells_what_its_training_scans_look_like(run, tmp_path):
+    run()
+    trained = models.load(tmp_path / "out" / MODEL).training_data
+    assert trained["scans"] == 1
+    assert trained["measures"]["voxel_size_um"] == pytest.approx([10, 10])
+    assert trained["measures"].keys() >= {"noise_percent", "snr", "cnr", "mean_grey", "grey_distance"}
+
+
 def test_resuming_goes_on_and_starting_anew_is_refused(run, tmp_path):
     assert run()[0] == 0
     code, _, error = run()
