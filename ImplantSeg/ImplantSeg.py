@@ -77,6 +77,9 @@ class ImplantSegParameterNode:
     binning: Annotated[int, WithinRange(1, 16)] = 1
     denoise: bool = False
     denoiseStrength: Annotated[float, WithinRange(0.1, 5)] = 1.0
+    scaleByPercentiles: bool = False  # else the model scales the grey values itself
+    lowPercent: Annotated[float, WithinRange(0, 50)] = 0.1
+    highPercent: Annotated[float, WithinRange(50, 100)] = 99.9
     # the model
     model: str = "compact_unet"
     device: Device = Device.AUTO
@@ -86,6 +89,7 @@ class ImplantSegParameterNode:
     # the result
     outputSegmentation: vtkMRMLSegmentationNode
     outputPath: Path
+    resume: bool = True
     uncertainty: bool = False
     outputUncertainty: vtkMRMLScalarVolumeNode
     surface: bool = False
@@ -137,6 +141,28 @@ class ImplantSegLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         """Give the parameters of the module."""
         return ImplantSegParameterNode(super().getParameterNode())
+
+    def segment(self, volumeNode=None, **options):
+        """Segment a scan and wait for the result.
+
+        Parameters
+        ----------
+        volumeNode : vtkMRMLScalarVolumeNode, optional
+            The scan; left out where ``path`` names a file or folder on disk.
+        **options
+            ``path``, ``voxel_size_um``, ``roi``, ``binning``, ``denoise_strength``, ``percentiles``, ``model``,
+            ``device``, ``mirror``, ``across``, ``memory_gib``, ``segmentation`` (a node to fill), ``output_path``,
+            ``uncertainty``, ``uncertainty_volume``, ``surface``: the fields of the classes in
+            ``ImplantSegLib.inslicer.segmenting`` and ``commands``, where they are explained.
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode
+            The segmentation, on the scan.
+        """
+        from ImplantSegLib.inslicer import segmenting
+
+        return segmenting.segment(segmenting.Request.of(volumeNode, **options))
 
 
 class ImplantSegTest(ScriptedLoadableModuleTest):

@@ -12,7 +12,8 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import COLOURS, IGNORE, NAMES, TITLES, Label
 from ImplantSegLib.volumes.geometry import triple
 
-_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
+CONTEXT = "Segmentation category and type - ImplantSeg"
+"""Name of the terminology in Slicer, data/ImplantSeg.term.json."""
 _OBJECT = "SCT^260787004^Physical object"
 _TYPES = {
     Label.RESIDUAL_MATERIAL: f"{_OBJECT}~99IMPLANTSEG^residual_material^Residual material",
@@ -48,7 +49,7 @@ class Segment:
 
 
 def _tags(label: Label) -> str:
-    entry = f"{_CONTEXT}~{_TYPES[label]}~^^~Anatomic codes - DICOM master list~^^~^^"
+    entry = f"{CONTEXT}~{_TYPES[label]}~^^~Anatomic codes - DICOM master list~^^~^^"
     return f"Segmentation.Status:completed|TerminologyEntry:{entry}|"
 
 

@@ -1,0 +1,256 @@
+"""A segmentation from its parameters to the node in the scene: files, commands, loading. No widgets.
+
+The panel runs the steps in the background; :func:`segment` runs them and waits, for scripts.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer import commands, geometry, mrml, segments, uncertainty
+from ImplantSegLib.inslicer.blocking import run
+from ImplantSegLib.inslicer.commands import Network, Part, Preparation
+from ImplantSegLib.inslicer.runner import Step
+from ImplantSegLib.volumes.formats import of_output
+
+LOADED_BYTES = 4 * 2**30
+"""Labels on disk that are larger than this (one byte a voxel) are not loaded into the scene."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The scan: a volume of the scene, or a file or folder on disk with what ``info --json`` tells about it."""
+
+    volume: Any = None
+    path: Path | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    voxel_size_um: float = 0.0
+    """Side of a voxel where the scan does not say it; 0 to believe the scan."""
+    roi: Any = None
+    """vtkMRMLMarkupsROINode outside of which nothing is segmented."""
+
+    @property
+    def name(self) -> str:
+        """Name of the scan, as its results are called after it."""
+        return self.volume.GetName() if self.path is None else self.path.name.partition(".")[0]
+
+    def check(self) -> None:
+        """Refuse what cannot be segmented, without looking at its voxels.
+
+        Raises
+        ------
+        InputError
+            When there is no scan, or it is none.
+        """
+        if self.path is None:
+            mrml.check_scan(self.volume)
+        elif not self.path.exists():
+            raise InputError(f"there is no {self.path}", "choose the scan again")
+
+    def crop(self) -> str:
+        """Box that the region of interest covers; empty where there is none."""
+        if self.roi is None:
+            return ""
+        if self.path is None:
+            return str(geometry.roi_box(self.roi, geometry.world_to_ijk(self.volume), geometry.shape(self.volume)))
+        facts = self.facts or describe(self.path, self.voxel_size_um)
+        return str(geometry.roi_box(self.roi, mrml.world_to_ijk(facts), tuple(facts["shape"])))
+
+    def part(self) -> Part:
+        """Voxels that are meant, and their size where the command must be told."""
+        return Part(self.crop(), self.voxel_size_um if self.path is not None else 0.0)
+
+    def file(self, folder: Path) -> Path:
+        """Give the scan as a file; a volume that is no file yet is written into a folder."""
+        if self.path is not None:
+            return self.path
+        return mrml.file_of(self.volume) or mrml.save_volume(self.volume, folder / "scan.nrrd")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is made of the scan, and where it goes."""
+
+    segmentation: Any = None
+    """Node whose segments are replaced; a new one when there is none."""
+    path: Path | None = None
+    """File for the labels that is kept."""
+    uncertainty: bool = False
+    uncertainty_volume: Any = None
+    surface: bool = False
+    """Whether the segments get their 3D surfaces."""
+    resume: bool = True
+    """Whether an unfinished run of the same file is continued."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One segmentation, as a user asks for it."""
+
+    scan: Scan
+    preparation: Preparation = field(default_factory=Preparation)
+    network: Network = field(default_factory=Network)
+    result: Result = field(default_factory=Result)
+
+    @classmethod
+    def of(cls, volume: Any = None, **options: Any) -> Request:
+        """Sort options by what they are about: the names are those of the fields.
+
+        A ``path`` is that of the scan, ``output_path`` that of the labels.
+
+        Raises
+        ------
+        TypeError
+            For an option that there is not.
+        """
+        chosen = {**options, "volume": volume}
+        output = {"path": chosen.pop("output_path")} if "output_path" in chosen else {}
+
+        def take(kind: type, *but: str) -> dict[str, Any]:
+            names = [one.name for one in fields(kind) if one.name in chosen and one.name not in but]
+            return {name: chosen.pop(name) for name in names}
+
+        request = cls(
+            Scan(**take(Scan)), Preparation(**take(Preparation)), Network(**take(Network)),
+            Result(**take(Result, "path"), **output),
+        )  # fmt: skip
+        if chosen:
+            raise TypeError(f"there are no options {', '.join(chosen)}")
+        return request
+
+
+class Segmenting:
+    """The steps of one segmentation, and the files between them.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked for.
+
+    Raises
+    ------
+    InputError
+        When the scan cannot be segmented.
+    """
+
+    def __init__(self, request: Request) -> None:
+        request.scan.check()
+        self.request = request
+        self.notes: list[str] = []
+        self.folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
+        self.labels = request.result.path or self.folder / "labels.seg.nrrd"
+        self._loadable = self.labels if self.labels.name.endswith(".seg.nrrd") else self.folder / "loadable.seg.nrrd"
+        volume = request.scan.volume if request.scan.path is None else None
+        if volume is not None and request.scan.voxel_size_um > 0:
+            geometry.set_voxel_size(volume, request.scan.voxel_size_um)
+        self._transform_id = volume.GetTransformNodeID() if volume is not None else None
+
+    def steps(self) -> list[Step]:
+        """Write what has to be a file, and give the commands.
+
+        Raises
+        ------
+        InputError
+            When there is no space for a copy of the scan, or the region lies outside it.
+        """
+        request, found = self.request, []
+        part, scan = request.scan.part(), request.scan.file(self.folder)
+        if request.preparation.needed:
+            prepared = self.folder / "prepared.nrrd"
+            arguments = commands.preprocess(scan, prepared, request.preparation, part)
+            found.append(Step("preprocessing", "preprocess", arguments))
+            part, scan = Part(), prepared  # what was cropped is not cropped again
+        arguments = commands.segment(scan, self.labels, request.network, part, self.uncertainty, self._resumes())
+        found.append(Step("segmenting", "segment", arguments))
+        if self._loadable != self.labels:
+            of_output(self.labels)  # refuses a suffix that nobody can write
+            found.append(Step("converting", "convert", [self.labels, self._loadable]))
+        return found
+
+    @property
+    def uncertainty(self) -> Path | None:
+        """File of the uncertainty: beside the labels when they are kept."""
+        if not self.request.result.uncertainty:
+            return None
+        if self.request.result.path is None:
+            return self.folder / "uncertainty.nrrd"
+        return self.labels.with_name(f"{self.labels.name.partition('.')[0]}-uncertainty.nrrd")
+
+    def _resumes(self) -> bool:
+        result = self.request.result
+        unfinished = self.labels.with_name(f".{self.labels.name}.work") / "state.json"
+        return result.path is not None and result.resume and unfinished.is_file()
+
+    def load(self) -> tuple[Any, Any]:
+        """Put the results into the scene.
+
+        Returns
+        -------
+        (vtkMRMLSegmentationNode or None, vtkMRMLScalarVolumeNode or None)
+            The segmentation, ``None`` where it is too large to be loaded, and the uncertainty.
+        """
+        scan, result = self.request.scan, self.request.result
+        like = scan.volume if scan.path is None and _in_scene(scan.volume) else None
+        if result.path is not None and mrml.voxels_in(self._loadable) > LOADED_BYTES:
+            self.notes.append(f"the labels are too large to be loaded; they are in {self.labels}")
+            return None, None
+        node = segments.load(
+            self._loadable, f"{scan.name} segmentation", like, _in_scene(result.segmentation), self._transform_id
+        )
+        if result.surface:
+            node.CreateClosedSurfaceRepresentation()
+        unsure = None
+        if self.uncertainty is not None:
+            unsure = uncertainty.load(self.uncertainty, scan.name, _in_scene(result.uncertainty_volume))
+            unsure.SetAndObserveTransformNodeID(self._transform_id)
+        return node, unsure
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def segment(request: Request) -> Any:
+    """Segment and wait for the result.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked for.
+
+    Returns
+    -------
+    vtkMRMLSegmentationNode
+        The segmentation in the scene.
+
+    Raises
+    ------
+    InputError
+        When the scan cannot be segmented, or the run failed.
+    """
+    work = Segmenting(request)
+    try:
+        run(work.steps())
+        return work.load()[0]
+    finally:
+        work.close()
+
+
+def describe(path: Path, voxel_size_um: float = 0.0) -> dict[str, Any]:
+    """Ask what a file is, and wait for the answer."""
+    import json
+
+    facts: dict[str, Any] = json.loads(run([Step("reading the header", "info", commands.info(path, voxel_size_um))]))
+    return facts
+
+
+def _in_scene(node: Any) -> Any:
+    """Give the node, or ``None`` where it was deleted meanwhile."""
+    return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
