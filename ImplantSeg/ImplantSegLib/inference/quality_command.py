@@ -21,12 +21,14 @@ def quality(argv: list[str]) -> None:
     options = arguments.parse(_parser(), argv)
     _check_outputs(options)
     from ImplantSegLib.files import atomic_path, write_text
+    from ImplantSegLib.inference.likeness import differences
+    from ImplantSegLib.preprocess.familiar import MARGIN
 
     bundle = _model(options.model) if options.model else None
     scan, result = _measured(options)
     answer = result.to_dict()
     if bundle:
-        answer |= {"model": bundle.name, "margin": _margin(), "warnings": warnings(scan, bundle)}
+        answer |= {"model": bundle.name, "margin": MARGIN, "warnings": differences(scan, bundle)}
     print(json.dumps(answer, ensure_ascii=False) if options.json else _text(result, answer))
     if options.output:
         write_text(options.output, json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
@@ -35,23 +37,6 @@ def quality(argv: list[str]) -> None:
 
         with atomic_path(options.figure) as temporary:
             save_histograms(result, temporary)
-
-
-def warnings(scan: Volume, bundle: Bundle) -> list[dict[str, Any]]:
-    """Tell where a scan lies outside of what a model was trained on; see :func:`~.familiar.unfamiliar`.
-
-    Parameters
-    ----------
-    scan : Volume
-        With its field of view in the metadata; raw, or scaled as its metadata say.
-    bundle : Bundle
-        The model.
-    """
-    from ImplantSegLib.preprocess.familiar import unfamiliar
-    from ImplantSegLib.preprocess.fingerprint import as_seen, fingerprint
-
-    asked = {key: value for key, value in bundle.preprocessing.items() if key in ("low_percent", "high_percent")}
-    return unfamiliar(fingerprint(as_seen(scan, **asked)), bundle.training_data)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -90,12 +75,6 @@ def _measured(options: argparse.Namespace) -> tuple[Volume, Quality]:
     return scan, quality_by_otsu(scan, classes=options.classes)
 
 
-def _margin() -> float:
-    from ImplantSegLib.preprocess.familiar import MARGIN
-
-    return MARGIN
-
-
 def _text(result: Quality, answer: dict[str, Any]) -> str:
     if "warnings" not in answer:
         return table(result)
@@ -124,13 +103,14 @@ def table(result: Quality) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from ImplantSegLib.preprocess.familiar import MARGIN
     from ImplantSegLib.preprocess.quality import ERODE_VOXELS
 
     parser = arguments.parser(
         "quality",
         "Signal to noise, contrast to noise and grey histograms of the classes of a scan; with --model also whether it "
         f"looks like the scans that the model was trained on, measured on 16 slices: a warning means more than "
-        f"{_margin():g} times above the highest or below the lowest of them.",
+        f"{MARGIN:g} times above the highest or below the lowest of them.",
         """
         implantseg quality scan.nrrd --labels labels.seg.nrrd -o quality.json --figure histograms.png
         implantseg quality scan.nrrd
