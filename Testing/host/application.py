@@ -13,6 +13,7 @@ from PySide6 import QtCore, QtWidgets
 from host import pythonqt, record
 from host.io import CoreIOManager
 from host.layout import LayoutManager
+from host.signals import fitted
 
 
 @pythonqt.strict
@@ -60,6 +61,7 @@ class Application:
         self._logic: Any = None
         self._layout: LayoutManager | None = None
         self._window = qSlicerMainWindow()
+        self._slots: dict[str, list[Any]] = {"startupCompleted()": [], "aboutToQuit()": [], "lastWindowClosed()": []}
         self.selected: list[str] = []
 
     def _use_own_settings(self) -> None:
@@ -158,12 +160,22 @@ class Application:
         self.selected.append(node.GetClassName())
 
     def connect(self, signal: str, slot: Any) -> bool:
-        """Accept the signals of the application, which are never sent here."""
-        if signal not in ("aboutToQuit()", "startupCompleted()", "lastWindowClosed()"):
+        """Connect a signal of the application; ``startupCompleted()`` comes when a module has been loaded."""
+        if signal not in self._slots:
             raise AttributeError(f"signal '{signal}' does not exist on qSlicerApplication")
+        self._slots[signal].append(slot)
         return True
 
-    disconnect = connect
+    def disconnect(self, signal: str, slot: Any) -> bool:
+        """Undo :meth:`connect`."""
+        self._slots[signal].remove(slot)
+        return True
+
+    def send(self, signal: str) -> None:
+        """Send a signal of the application, once to each slot."""
+        slots, self._slots[signal] = self._slots[signal], []
+        for slot in slots:
+            fitted(slot, 0)()
 
     @property
     def pythonManager(self) -> Any:

@@ -70,6 +70,7 @@ def load(path: Path) -> Any:
     setattr(slicer.modules, f"{name}Instance", getattr(module, name)(description))
     entry.title = description.title
     _loaded.append((name, entry))
+    slicer.app.send("startupCompleted()")
     if not hasattr(module, f"{name}Widget"):
         return None
     entry.panel = Panel(entry)

@@ -88,9 +88,28 @@ def _lookup(name: str) -> Any:
     raise AttributeError(f"module 'qt' has no attribute '{name}'")
 
 
-def _own_connect() -> None:
-    """Put connect and disconnect on all objects; PySide6 hands out its own ones whatever the classes say."""
-    own = {"connect": signals.connect, "disconnect": signals.disconnect}
+def find_children(parent: QtCore.QObject, kind: Any = QtCore.QObject, name: str | None = None) -> list[Any]:
+    """Give all children of a class, or of the name of a class."""
+    if isinstance(kind, str):
+        found = [child for child in QtCore.QObject.findChildren(parent, QtCore.QObject) if child.inherits(kind)]
+    else:
+        found = QtCore.QObject.findChildren(parent, vars(kind).get("_beneath", kind))
+    return [child for child in found if name is None or child.objectName == name]
+
+
+def find_child(parent: QtCore.QObject, kind: Any = QtCore.QObject, name: str | None = None) -> Any:
+    """Give the first child of a class, None where there is none."""
+    return next(iter(find_children(parent, kind, name)), None)
+
+
+def _own_methods() -> None:
+    """Put methods of our own on all objects; PySide6 hands out its own ones whatever the classes say."""
+    own = {
+        "connect": signals.connect,
+        "disconnect": signals.disconnect,
+        "findChildren": find_children,
+        "findChild": find_child,
+    }
 
     def patched(original: Any) -> Any:
         return lambda self, name: own[name].__get__(self) if name in own else original(self, name)
@@ -109,7 +128,7 @@ def install() -> types.ModuleType:
     """Make the application object of Qt and the module ``qt``."""
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["host"])
     properties.install()
-    _own_connect()
+    _own_methods()
     dialogs.install()
     QtCore.QObject.className = lambda self: self.metaObject().className()
     QtCore.QObject.delete = _delete

@@ -41,10 +41,15 @@ def _install_modules() -> None:
     """Make the Python modules of Slicer that the wheel lacks."""
     import slicer
 
-    from host import picture, scripted, widgets
+    from host import packaging, parameternode, picture, sampledata, scripted, widgets
 
     sys.modules["ctk"] = widgets.install(slicer)
     scripted.install(slicer)
+    for name, module in (("parameterNodeWrapper", parameternode), ("packaging", packaging)):
+        sys.modules[f"slicer.{name}"] = module
+        setattr(slicer, name, module)
+    slicer.util.pip_install, slicer.util.pip_uninstall = packaging.pip_install, packaging.pip_uninstall
+    sampledata.install()
     picture.install_look()
 
 
@@ -53,12 +58,14 @@ def reset() -> None:
     import slicer
     from PySide6 import QtCore, QtWidgets
 
-    from host import modules, record
+    from host import modules, packaging, record
 
     modules.unload()
     slicer.mrmlScene.Clear(0)
     slicer.app.settings().clear()
     slicer.app.clipboard().clear()
+    for samples in ("sampleDataSources", "sampleDataSourceCategories"):
+        vars(slicer.modules).pop(samples, None)
     while QtWidgets.QApplication.overrideCursor():
         QtWidgets.QApplication.restoreOverrideCursor()
     QtWidgets.QApplication.processEvents()
@@ -67,3 +74,4 @@ def reset() -> None:
     record.errors.clear()
     record.displayed.clear()
     record.answers.clear()
+    packaging.installed.clear()
