@@ -112,20 +112,43 @@ class Bundle:
         InputError
             When the network is unknown, or the weights are damaged or do not fit it.
         """
+        network = self.empty_network()
+        state = {key: value.float() if value.is_floating_point() else value for key, value in self.load_state().items()}
+        with self._explained_misfit():
+            network.load_state_dict(state, assign=True)
+        return network.eval()
+
+    def empty_network(self) -> torch.nn.Module:
+        """Network without memory for its weights (on torch's device ``meta``): its shapes, in a moment.
+
+        Raises
+        ------
+        InputError
+            When the network is unknown, or its options are none that it could have.
+        """
         import torch
 
-        state = {key: value.float() if value.is_floating_point() else value for key, value in self.load_state().items()}
+        with self._explained_misfit(), torch.device("meta"):  # random weights would cost time and change the generator
+            return build(self.network, **self.options)
+
+    def stored_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the weights by name, read from the header alone."""
+        from safetensors import safe_open
+
+        path = self._file()
+        with _explained_damage(path), safe_open(path, framework="np") as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
+
+    @contextmanager
+    def _explained_misfit(self) -> Iterator[None]:
         try:
-            with torch.device("meta"):  # shapes only: random weights would cost time and change the generator's state
-                network = build(self.network, **self.options)
-            network.load_state_dict(state, assign=True)
+            yield
         except (RuntimeError, TypeError, ValueError) as error:
             last = str(error).strip().splitlines()[-1].strip()
             raise InputError(
                 f"the weights in {self._file()} do not fit network {self.network!r} ({last})",
                 "use a model made by this version of ImplantSeg",
             ) from error
-        return network.eval()
 
     def _file(self) -> Path:
         if self.path is None:

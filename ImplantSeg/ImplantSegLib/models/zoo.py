@@ -28,12 +28,15 @@ class ModelSpec:
         What it is, in one line.
     options : mapping
         Options of the published size that differ from the defaults of the class.
+    dimensions : int
+        2 for a network that sees slices, 3 for one that sees blocks.
     """
 
     constructor: Callable[[], type[nn.Module]]
     parameters: int
     summary: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    dimensions: int = 2
 
 
 def _unet() -> type[nn.Module]:

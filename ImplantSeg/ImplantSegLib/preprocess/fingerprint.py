@@ -76,7 +76,7 @@ def fingerprint(scan: Volume) -> Fingerprint:
     known = scan.metadata.get("voxel_size_known") != "no"
     return Fingerprint(
         {
-            "voxel_size_um": 1000 * float(np.prod(scan.spacing_mm)) ** (1 / 3) if known else None,
+            "voxel_size_um": round(1000 * float(np.prod(scan.spacing_mm)) ** (1 / 3), 6) if known else None,
             "noise_percent": 100 * noise,
             "snr": bright / noise if noise else None,
             "cnr": (bright - dark) / noise if noise else None,
