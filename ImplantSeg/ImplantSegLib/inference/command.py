@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         implantseg segment slices/ labels.ome.zarr --spacing-um 2.76 --probabilities p.ome.zarr --max-memory 8GiB
         implantseg segment scan.nrrd labels.seg.nrrd --model my_model.safetensors --mirror
         implantseg segment scan.nrrd labels.seg.nrrd --crop 100:400,:,:
+        implantseg segment scan.nrrd labels.seg.nrrd --uncertainty unsure.nrrd
         implantseg segment scan.nrrd labels.seg.nrrd --dry-run
         """,
     )
@@ -143,4 +144,11 @@ def _add_result(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--keep-largest", action="store_true", help="keep the largest piece of implant only")
     group.add_argument(
         "--probabilities", type=Path, metavar="P", help="also write class probabilities: OME-Zarr, uint8, value/255"
+    )
+    group.add_argument(
+        "--uncertainty",
+        type=Path,
+        metavar="U",
+        help="also write how unsure the network is, a volume of any format: entropy of the class probabilities / ln 4, "
+        "uint8, value/255, from 0 (one class is certain) to 255 (all four are alike); 0 outside of the field of view",
     )

@@ -54,6 +54,8 @@ class SegmentJob:
     """Whether every piece of implant but the largest is an island."""
     probabilities: Path | None = None
     """OME-Zarr to write with the probabilities, uint8, (class, z, y, x), value/255."""
+    uncertainty: Path | None = None
+    """Volume to write with the entropy of the probabilities over ln 4, uint8, value/255."""
     any_voxel_size: bool = False
     """Whether a scan is segmented however much its voxels differ from those of the model."""
     max_memory: int | None = None
@@ -98,7 +100,7 @@ class SegmentJob:
         kept = ("device", "precision", "mirror", "across", "tile", "overlap", "fov", "crop", "spacing_um")
         content = {name: value for name, value in asdict(self).items() if name in kept}
         content |= {"model": model_sha256, "version": __version__, "scan": _identity(self.input)}
-        content["probabilities"] = self.probabilities is not None
+        content |= {"probabilities": self.probabilities is not None, "uncertainty": self.uncertainty is not None}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

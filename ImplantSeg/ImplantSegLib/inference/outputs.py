@@ -13,7 +13,8 @@ from ImplantSegLib.volumes import formats
 
 def outputs(job: SegmentJob) -> list[Path]:
     """Files and folders that a job writes, the labels first."""
-    return [path for path in (job.output, job.probabilities, job_path(job.output)) if path is not None]
+    wanted = (job.output, job.uncertainty, job.probabilities, job_path(job.output))
+    return [path for path in wanted if path is not None]
 
 
 def check_outputs(job: SegmentJob) -> None:
@@ -25,6 +26,11 @@ def check_outputs(job: SegmentJob) -> None:
         Naming the file.
     """
     formats.check_replaceable(job.output, formats.of_output(job.output))
+    if job.uncertainty is not None:
+        name = formats.of_output(job.uncertainty)
+        if name == "seg.nrrd":
+            raise InputError(f"got {job.uncertainty} for the uncertainty, which is no segmentation", "pass a .nrrd")
+        formats.check_replaceable(job.uncertainty, name)
     if job.probabilities is not None:
         formats.check_replaceable(job.probabilities, "zarr")
     for path in outputs(job):

@@ -51,7 +51,7 @@ class Pieces:
 
 
 def cleaned(labels: Volume, island_mm3: float, keep_largest: bool = False) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield the labels slab by slab, without islands of implant.
+    """Find the islands of implant and give the labels without them, slab by slab.
 
     Parameters
     ----------
@@ -63,13 +63,16 @@ def cleaned(labels: Volume, island_mm3: float, keep_largest: bool = False) -> It
     keep_largest : bool
         Whether every piece but the largest is an island.
 
-    Yields
-    ------
-    ndarray of uint8, shape (nz, Y, X)
+    Returns
+    -------
+    iterator of ndarray of uint8, shape (nz, Y, X)
     """
     depth = labels.slab_depth(_SLAB_BYTES // 13)
     pieces = find_pieces(labels, depth)
-    fate = _fate(pieces, _least_voxels(labels, island_mm3), keep_largest)
+    return _without(labels, depth, pieces, _fate(pieces, _least_voxels(labels, island_mm3), keep_largest))
+
+
+def _without(labels: Volume, depth: int, pieces: Pieces, fate: Array) -> Iterator[npt.NDArray[np.uint8]]:
     for number, (_, block) in enumerate(labels.slabs(depth)):
         own = fate[pieces.offsets[number] :]
         parts = _components(block)

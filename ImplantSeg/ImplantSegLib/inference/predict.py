@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +16,23 @@ import numpy.typing as npt
 from ImplantSegLib import jobs, progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.inference.inputs import Model, advice, open_model, open_scan, part_of
-from ImplantSegLib.inference.job import SegmentJob, job_path
+from ImplantSegLib.inference.job import SegmentJob
+from ImplantSegLib.inference.likeness import sentences
 from ImplantSegLib.inference.outputs import check_outputs
+from ImplantSegLib.inference.results import write_results
+from ImplantSegLib.inference.uncertainty import entropy
 from ImplantSegLib.inference.work import Work
 from ImplantSegLib.preprocess import normalise
 from ImplantSegLib.preprocess.pipeline import with_fov
-from ImplantSegLib.volumes import FieldOfView, Volume, create
+from ImplantSegLib.volumes import FieldOfView, Volume
 
 if TYPE_CHECKING:
     from ImplantSegLib.inference.plan import Plan
     from ImplantSegLib.inference.runtime import Predictor
     from ImplantSegLib.models import Bundle
+
+_AT_ONCE = 2**22
+"""Voxels that are averaged in one call of a library, which no cancellation interrupts."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,12 +66,15 @@ class Run:
 
 
 def disk_bytes(job: SegmentJob, scan: Volume) -> int:
-    """Bound on the disk space of a run: labels twice, probabilities once."""
-    return int(np.prod(scan.shape, dtype=np.int64)) * (2 + (4 if job.probabilities else 0))
+    """Bound on the disk space of a run: labels and uncertainty twice, probabilities once."""
+    per_voxel = 2 + (2 if job.uncertainty else 0) + (4 if job.probabilities else 0)
+    return int(np.prod(scan.shape, dtype=np.int64)) * per_voxel
 
 
 def segment(job: SegmentJob, resume: bool = False, model: Model | None = None) -> SegmentJob:
-    """Segment a scan; writes the labels, ``OUT.job.toml`` and, when asked for, the probabilities.
+    """Segment a scan; writes the labels, ``OUT.job.toml`` and, when asked for, uncertainty and probabilities.
+
+    All results get their names at the end, or none does.
 
     An interrupted run leaves the folder ``.OUT.work`` beside the output, from which ``resume`` goes on; the labels
     are the same, bit for bit, as without the interruption.
@@ -98,20 +108,19 @@ def segment(job: SegmentJob, resume: bool = False, model: Model | None = None) -
     for sentence in advice(scan, bundle):
         _log.warning("%s", sentence)
     work = Work(job.output, job.key(bundle.weights_sha256))
-    resumed = resume and work.resume()
+    resumed = resume and work.resume(job.probabilities is not None)
     if resume and not resumed:
         _log.warning("nothing to resume for %s: starting anew", job.output)
     run = prepare(job, scan, model, work.found if resumed else None)
     with _kept_when_interrupted(work):
         if not resumed:
+            for sentence in sentences(run.scan, bundle):
+                _log.warning("%s", sentence)
             work.start(_found(run), disk_bytes(job, run.scan))
-        labels = predict(run, work)
-        _write(run, labels)
-        if job.probabilities is not None:
-            _probabilities(run, work).move_to(job.probabilities)
-    provenance = {**jobs.provenance(scan=job.input, model=bundle.path), "model": bundle.weights_sha256}
-    finished = dataclasses.replace(job, found=work.found, provenance=provenance)
-    jobs.save(finished, job_path(job.output))
+        predict(run, work)
+        provenance = {**jobs.provenance(scan=job.input, model=bundle.path), "model": bundle.weights_sha256}
+        finished = dataclasses.replace(job, found=work.found, provenance=provenance)
+        write_results(finished, run.scan, bundle, work)
     work.remove()
     return finished
 
@@ -147,8 +156,8 @@ def prepare(job: SegmentJob, scan: Volume, model: Model, found: dict[str, Any] |
     return Run(job, scan, model.bundle, predictor, plan, precision)
 
 
-def predict(run: Run, work: Work) -> Volume:
-    """Compute the labels of all slabs that are not done yet; they lie in the work folder.
+def predict(run: Run, work: Work) -> None:
+    """Compute all slabs that are not done yet; labels, uncertainty and probabilities lie in the work folder.
 
     Parameters
     ----------
@@ -165,9 +174,8 @@ def predict(run: Run, work: Work) -> Volume:
             values = smoothed_slab(run, z)
             if probabilities is not None:
                 probabilities.write(z, values)
-            work.append(_labels(values, FieldOfView.of(run.scan).slab_mask(z, run.scan.shape)))
+            work.append(**_layers(run, z, values))
             advance(z.stop - z.start)
-    return run.scan.like(work.labels(run.scan.shape))
 
 
 def smoothed_slab(run: Run, z: slice) -> npt.NDArray[np.float32]:
@@ -182,8 +190,10 @@ def smoothed_slab(run: Run, z: slice) -> npt.NDArray[np.float32]:
     if reach:
         from scipy.ndimage import gaussian_filter1d
 
-        for one in values:  # class by class: a second copy of one class only
-            one[...] = gaussian_filter1d(one, run.job.across, axis=0, mode="nearest", radius=reach)
+        rows = max(1, _AT_ONCE // max(values[0, :, 0].size, 1))
+        for one, start in itertools.product(values, range(0, values.shape[2], rows)):  # a second copy of a part only
+            part = one[:, start : start + rows]
+            part[...] = gaussian_filter1d(part, run.job.across, axis=0, mode="nearest", radius=reach)
     return values[:, z.start - first : z.stop - first]
 
 
@@ -226,11 +236,14 @@ def _found(run: Run) -> dict[str, Any]:
     }
 
 
-def _labels(values: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.uint8]:
-    labels = values.argmax(axis=0).astype(np.uint8)
+def _layers(run: Run, z: slice, values: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.uint8]]:
+    mask = FieldOfView.of(run.scan).slab_mask(z, run.scan.shape)
+    labels = np.empty(values.shape[1:], np.uint8)
+    for index in range(len(labels)):
+        labels[index] = values[:, index].argmax(axis=0)
     if mask is not None:
         labels[~mask] = 0
-    return labels
+    return {"labels": labels, **({"uncertainty": entropy(values, mask)} if run.job.uncertainty else {})}
 
 
 def _probabilities(run: Run, work: Work) -> Any:
@@ -239,30 +252,14 @@ def _probabilities(run: Run, work: Work) -> Any:
     return Probabilities(work.probabilities, run.scan, run.plan.depth)
 
 
-def _write(run: Run, labels: Volume) -> None:
-    from ImplantSegLib.inference.postprocess import cleaned
-
-    metadata = {key: value for key, value in run.scan.metadata.items() if key != normalise.KEY}
-    metadata |= {"content": "labels", "model": run.bundle.name, "model_sha256": run.bundle.weights_sha256}
-    depth = labels.slab_depth()
-    blocks: Iterator[npt.NDArray[np.uint8]] = (block for _, block in labels.slabs(depth))
-    if run.job.postprocess:
-        blocks = cleaned(labels, run.job.island_mm3, run.job.keep_largest)
-    with create(run.job.output, run.scan, np.uint8, metadata=metadata) as put:
-        for block in blocks:
-            put(block)
-
-
 @contextmanager
 def _kept_when_interrupted(work: Work) -> Iterator[None]:
     """Keep what is done when a run is interrupted or hits a bug; delete it when its input is at fault."""
     try:
         yield
-    except InputError:
-        work.remove()
-        raise
-    except BaseException:
-        if work.done:
+    except BaseException as error:
+        mendable = not isinstance(error, InputError) or isinstance(error.__cause__, OSError)  # such as a full disk
+        if work.done and mendable:
             _log.warning("%d slices are done and kept in %s; go on with --resume", work.done, work.folder)
         else:
             work.remove()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ImplantSegLib.files import atomic_path, explained_os_errors
+from ImplantSegLib.files import explained_os_errors
 from ImplantSegLib.labels import NAMES
 from ImplantSegLib.volumes import Volume, geometry
 
@@ -40,11 +39,6 @@ class Probabilities:
         """Write the probabilities (4, nz, Y, X) in [0, 1] of the slices ``z``."""
         with explained_os_errors(self.path):
             self._array[:, z] = np.rint(values * np.float32(255)).astype(np.uint8)
-
-    def move_to(self, target: Path) -> None:
-        """Give the finished folder its name."""
-        with atomic_path(target) as temporary:
-            shutil.move(self.path, temporary)
 
 
 def _created(path: Path, like: Volume, depth: int) -> Any:

@@ -1,7 +1,7 @@
 """What an unfinished run keeps on disk, so that it can go on where it was killed.
 
-Beside the output lies a folder ``.NAME.work`` with the raw labels so far and a small JSON file that tells which
-job they belong to and how far they go. The JSON is written after the labels have reached the disk.
+Beside the output lies a folder ``.NAME.work`` with the raw labels (and the uncertainty) so far and a small JSON file
+that tells which job they belong to and how far they go. The JSON is written after the labels have reached the disk.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ class Work:
         self.done = 0
         self.found: dict[str, Any] = {}
 
-    def resume(self) -> bool:
+    def resume(self, probabilities: bool = False) -> bool:
         """Take over what an earlier run of the same job left; False when there is nothing.
+
+        Parameters
+        ----------
+        probabilities : bool
+            Whether the run has probabilities: they can be gone, when it was killed while its results got their names.
 
         Raises
         ------
@@ -57,6 +62,8 @@ class Work:
                 f"the unfinished run of {self.output} had other options, another scan or another model",
                 "repeat its options, or run without --resume to start anew",
             )
+        if probabilities and state["done"] and not self.probabilities.exists():
+            return False
         self.done, self.found = state["done"], state["found"]
         return True
 
@@ -88,22 +95,28 @@ class Work:
         self.done, self.found = 0, found
         self._save()
 
-    def append(self, labels: npt.NDArray[np.uint8]) -> None:
-        """Keep the labels (nz, Y, X) of the next slab, for good."""
-        slice_bytes = labels[0].nbytes
+    def append(self, **layers: npt.NDArray[np.uint8]) -> None:
+        """Keep the next slab (nz, Y, X) of every layer, ``labels`` and what else is computed, for good."""
+        with explained_os_errors(self.output):
+            for name, block in layers.items():
+                self._extend(name, block)
+        self.done += len(block)
+        self._save()
+
+    def _extend(self, name: str, block: npt.NDArray[np.uint8]) -> None:
+        path = self._layer(name)
         # a stream: on a full disk a memory map would kill the process instead of raising an error
-        with explained_os_errors(self.output), self._labels.open("r+b" if self._labels.exists() else "wb") as stream:
-            stream.seek(self.done * slice_bytes)
-            stream.write(np.ascontiguousarray(labels).data)
+        with path.open("r+b" if path.exists() else "wb") as stream:
+            stream.seek(self.done * block[0].nbytes)
+            for plane in block:  # one by one, so that a cancelled run need not wait for all of them
+                stream.write(np.ascontiguousarray(plane).data)
             stream.truncate()
             stream.flush()
             os.fsync(stream.fileno())
-        self.done += len(labels)
-        self._save()
 
-    def labels(self, shape: tuple[int, int, int]) -> RawVoxels:
-        """Labels of all slabs, read from disk."""
-        return RawVoxels(self._labels, np.dtype(np.uint8), shape)
+    def layer(self, name: str, shape: tuple[int, int, int]) -> RawVoxels:
+        """Give a layer of all slabs, read from disk."""
+        return RawVoxels(self._layer(name), np.dtype(np.uint8), shape)
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -114,9 +127,8 @@ class Work:
         """Where the probabilities grow."""
         return self.folder / "probabilities.ome.zarr"
 
-    @property
-    def _labels(self) -> Path:
-        return self.folder / "labels.u8"
+    def _layer(self, name: str) -> Path:
+        return self.folder / f"{name}.u8"
 
     @property
     def _state(self) -> Path:

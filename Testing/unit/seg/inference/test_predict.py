@@ -172,7 +172,9 @@ def _values(store):
 
 
 def test_resume_of_another_job_is_refused(case, tmp_path, small_slabs, monkeypatch):
-    monkeypatch.setattr("ImplantSegLib.inference.predict._write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "ImplantSegLib.inference.predict.write_results", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         segment(job(case, tmp_path))
     with pytest.raises(InputError, match="had other options"):
@@ -254,7 +256,7 @@ def test_too_small_disk_is_told_before_any_work(case, tmp_path, monkeypatch):
     assert left(tmp_path) == []
 
 
-def test_disk_that_fills_up_leaves_nothing_behind(case, tmp_path, small_slabs, monkeypatch):
+def test_disk_that_fills_up_loses_nothing(case, tmp_path, small_slabs, monkeypatch):
     done = []
 
     def fsync(_):
@@ -264,8 +266,11 @@ def test_disk_that_fills_up_leaves_nothing_behind(case, tmp_path, small_slabs, m
 
     monkeypatch.setattr("os.fsync", fsync)
     with pytest.raises(InputError, match="the disk is full"):
-        segment(job(case, tmp_path))
-    assert left(tmp_path) == []
+        segment(job(case, tmp_path, postprocess=False))
+    assert left(tmp_path) == [".labels.nrrd.work"]
+    segment(job(case, tmp_path, postprocess=False), resume=True)
+    assert (read(tmp_path / "labels.nrrd").array[:] == case.labels).all()
+    assert left(tmp_path) == ["labels.nrrd", "labels.nrrd.job.toml"]
 
 
 def test_folder_that_may_not_be_written_is_explained(case, tmp_path, monkeypatch):
