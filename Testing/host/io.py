@@ -126,7 +126,7 @@ def _save_beside(node: Any, folder: Path) -> bool:
 
 
 def _load_node(kind: str, path: str, properties: dict[str, Any]) -> Any:
-    name = slicer.mrmlScene.GenerateUniqueName(properties.get("name") or base_name(path))
+    name = properties.get("name") or base_name(path)
     if kind == "VolumeFile":
         options = (1 if properties.get("labelmap") else 0) + (4 if properties.get("singleFile") else 0)
         return slicer.modules.volumes.logic().AddArchetypeVolume(path, name, options)
@@ -138,10 +138,10 @@ def _load_node(kind: str, path: str, properties: dict[str, Any]) -> Any:
 
 
 def _read(class_name: str, name: str, path: str) -> Any:
-    node = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
-    node.AddDefaultStorageNode(path)
-    if not node.GetStorageNode().ReadData(node):
-        slicer.mrmlScene.RemoveNode(node.GetStorageNode())
+    node = slicer.mrmlScene.AddNewNodeByClass(class_name, slicer.mrmlScene.GenerateUniqueName(name))
+    storage = _storage(node, path)
+    if not storage.ReadData(node):
+        slicer.mrmlScene.RemoveNode(storage)
         slicer.mrmlScene.RemoveNode(node)
         return None
     if hasattr(node, "CreateDefaultDisplayNodes"):
@@ -151,13 +151,21 @@ def _read(class_name: str, name: str, path: str) -> Any:
 
 def _save_node(path: str, properties: dict[str, Any]) -> bool:
     node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-    if node.GetStorageNode() is None:
-        node.AddDefaultStorageNode(path)
-    storage = node.GetStorageNode()
-    storage.SetFileName(path)
+    storage = _storage(node, path)
     if "useCompression" in properties:
         storage.SetUseCompression(bool(properties["useCompression"]))
     return bool(storage.WriteData(node))
+
+
+def _storage(node: Any, path: str) -> Any:
+    """Give the node's storage node for a file."""
+    if node.IsA("vtkMRMLTextNode"):
+        # a short text stands in the scene file unless it is told otherwise
+        node.SetForceCreateStorageNode(node.CreateStorageNodeAlways)
+    if node.GetStorageNode() is None:
+        node.AddDefaultStorageNode(path)
+    node.GetStorageNode().SetFileName(path)
+    return node.GetStorageNode()
 
 
 def _export_node(job: dict[str, Any]) -> bool:
