@@ -19,6 +19,8 @@ BIN := .venv/bin
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PINS := pyproject.toml constraints.txt
+# slicer-core has wheels for Linux and Windows on x86-64 and for macOS on arm64
+NO_SLICER := !! slicer-core or PySide6 could not be installed: the tests of the Slicer modules will be skipped.
 
 .PHONY: help demo test check unit unit312 lists bench docs-figures clean
 .DELETE_ON_ERROR:
@@ -77,6 +79,7 @@ clean:  ## delete environments, caches, build folders, demo/ and work/
 .venv/installed-dev: $(PINS) | .venv/bin/python
 	@echo "installing implantseg and its development tools into .venv (some minutes the first time)"
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[train,dev]'
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[slicer-test]' || echo '$(NO_SLICER)' >&2
 	@touch $@ .venv/installed
 
 .venv312/installed-dev: $(PINS) Testing/torchless.py
@@ -84,4 +87,6 @@ clean:  ## delete environments, caches, build folders, demo/ and work/
 	@test -x .venv312/bin/python || $(PYTHON312) -m venv .venv312
 	@.venv312/bin/python Testing/torchless.py | .venv312/bin/python $(PIP_INSTALL) --requirement /dev/stdin
 	@.venv312/bin/python $(PIP_INSTALL) --no-deps --editable .
+	@.venv312/bin/python Testing/torchless.py slicer-test | .venv312/bin/python $(PIP_INSTALL) \
+		--requirement /dev/stdin || echo '$(NO_SLICER)' >&2
 	@touch $@
