@@ -1,6 +1,10 @@
 """What the panel of ImplantSeg shows, from top to bottom."""
 
+from ImplantSegLib.inslicer.batch import BatchSection
+from ImplantSegLib.inslicer.input import InputSection
+from ImplantSegLib.inslicer.preprocess import PreprocessSection
+from ImplantSegLib.inslicer.result import ResultSection
 from ImplantSegLib.inslicer.run import RunSection
 from ImplantSegLib.inslicer.section import Section
 
-SECTIONS: tuple[type[Section], ...] = (RunSection,)
+SECTIONS: tuple[type[Section], ...] = (InputSection, PreprocessSection, ResultSection, RunSection, BatchSection)

@@ -1,0 +1,185 @@
+"""A list of scans to segment, kept in a table node of the scene and written as the list that ``segment`` reads."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import slicer
+import vtk
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.volumes.formats import FORMATS, of_input
+
+WAITING, RUNNING, DONE, FAILED, SKIPPED = "waiting", "running", "done", "failed", "skipped"
+"""What can be said of a row: the words of the events of ``segment`` and one for what was not begun."""
+
+FINISHED = (DONE, SKIPPED)
+
+_OWN = ("input", "output", "status", "message", "node")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scan of the list."""
+
+    input: str
+    """File or folder; of a volume of the scene its name."""
+    output: str
+    """Labels to write; a bare name lies in the folder of the batch."""
+    status: str = WAITING
+    message: str = ""
+    node: str = ""
+    """Role of the table's reference to a volume of the scene; empty for a scan on disk."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Options of ``segment`` for this scan alone, by their long names with ``_`` for ``-``."""
+
+
+class BatchList:
+    """The rows of a batch in a table node; whatever changes them writes the node anew.
+
+    Parameters
+    ----------
+    table : vtkMRMLTableNode
+        Where the rows are kept, so that they are saved with the scene.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+    @classmethod
+    def new(cls) -> BatchList:
+        """Make an empty list in the scene."""
+        made = cls(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "ImplantSeg batch"))
+        made.put([])
+        return made
+
+    def rows(self) -> list[Row]:
+        """Read the rows."""
+        names = [self.table.GetColumnName(column) for column in range(self.table.GetNumberOfColumns())]
+        found = []
+        for index in range(self.table.GetNumberOfRows()):
+            cells = {name: self.table.GetCellText(index, column) for column, name in enumerate(names)}
+            own = {name: cells.pop(name, "") for name in _OWN}
+            found.append(Row(**own, options={name: text for name, text in cells.items() if text}))
+        return found
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """Replace all rows."""
+        options = list(dict.fromkeys(name for row in rows for name in row.options))
+        modified = self.table.StartModify()
+        try:
+            self.table.RemoveAllColumns()
+            for name in (*_OWN, *options):
+                column = vtk.vtkStringArray()
+                column.SetName(name)
+                for row in rows:
+                    column.InsertNextValue(row.options.get(name, "") if name in options else getattr(row, name))
+                self.table.AddColumn(column)
+        finally:
+            self.table.EndModify(modified)
+
+    def change(self, index: int, status: str, message: str = "") -> None:
+        """Tell what became of a row."""
+        rows = self.rows()
+        rows[index] = replace(rows[index], status=status, message=message)
+        self.put(rows)
+
+    def remove(self, indices: Iterable[int]) -> None:
+        """Take rows out; what was written stays on disk."""
+        gone, rows = set(indices), self.rows()
+        for index in gone:
+            if rows[index].node:
+                self.table.RemoveNodeReferenceIDs(rows[index].node)
+        self.put([row for index, row in enumerate(rows) if index not in gone])
+
+    def add_paths(self, paths: Iterable[Path]) -> None:
+        """Add scans on disk that are not in the list yet."""
+        self._append(Row(str(path), f"{_stem(path)}.seg.nrrd") for path in paths)
+
+    def add_volume(self, node: Any) -> None:
+        """Add a volume of the scene that is not in the list yet."""
+        if any(self.volume(row) is node for row in self.rows()):
+            return
+        role = next(role for role in map("scan{}".format, range(1_000_000)) if not self.table.GetNodeReferenceID(role))
+        self.table.SetNodeReferenceID(role, node.GetID())
+        self._append([Row(node.GetName(), f"{_plain(node.GetName())}.seg.nrrd", node=role)])
+
+    def add_csv(self, path: Path) -> None:
+        """Add the rows of a list as ``segment`` reads it: ``input``, and optionally ``output`` and options.
+
+        Raises
+        ------
+        InputError
+            When it has no column ``input``.
+        """
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            lines = list(csv.DictReader(stream, restval=""))
+        if any("input" not in line for line in lines) or not lines:
+            raise InputError(f"{path.name} lists no scans", "wanted a CSV file with the columns input and output")
+        rows = []
+        for line in lines:
+            scan, output = path.parent / line["input"], line.get("output", "")
+            options = {name: text for name, text in line.items() if name and name not in _OWN and text}
+            labels = str(path.parent / output) if output else f"{_stem(scan)}.seg.nrrd"
+            rows.append(Row(str(scan), labels, options=options))
+        self._append(rows)
+
+    def volume(self, row: Row) -> Any:
+        """Give the volume of the scene that a row stands for; ``None`` for a scan on disk, or one that is gone."""
+        return self.table.GetNodeReference(row.node) if row.node else None
+
+    def _append(self, new: Iterable[Row]) -> None:
+        rows = self.rows()
+        inputs, outputs = {row.input for row in rows if not row.node}, {row.output for row in rows}
+        for row in new:
+            if row.node or row.input not in inputs:
+                unique = replace(row, output=_unique(row.output, outputs))
+                rows.append(unique)
+                inputs.add(row.input)
+                outputs.add(unique.output)
+        self.put(rows)
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write the list that ``implantseg segment LIST --resume`` reads."""
+    options = list(dict.fromkeys(name for row in rows for name in row.options))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        lines = csv.DictWriter(stream, ["input", "output", *options], restval="", lineterminator="\n")
+        lines.writeheader()
+        lines.writerows({"input": row.input, "output": row.output, **row.options} for row in rows)
+
+
+def scans_in(folder: Path) -> list[Path]:
+    """Tell which folders of slices were meant: the folder, or those in it where it holds none itself."""
+    if _is_scan(folder):
+        return [folder]
+    return sorted(inside for inside in folder.iterdir() if inside.is_dir() and _is_scan(inside))
+
+
+def _is_scan(folder: Path) -> bool:
+    slices = FORMATS["tiff"].suffixes
+    return of_input(folder) == "zarr" or any(path.name.lower().endswith(slices) for path in folder.iterdir())
+
+
+def _stem(path: Path) -> str:
+    """Name of a scan without its suffixes."""
+    name = path.name
+    ends = [suffix for form in FORMATS.values() for suffix in form.suffixes if name.lower().endswith(suffix)]
+    return name[: len(name) - max(map(len, ends), default=0)] or name
+
+
+def _plain(name: str) -> str:
+    """Name that every file system takes."""
+    return "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in name)
+
+
+def _unique(output: str, taken: set[str]) -> str:
+    path, number = Path(output), 2
+    while output in taken:
+        output = str(path.with_name(f"{_stem(path)}-{number}.seg.nrrd"))
+        number += 1
+    return output
