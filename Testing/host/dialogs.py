@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6 import QtWidgets
+from PySide6 import QtGui, QtWidgets
 
 from host.record import answer, show
 
@@ -82,3 +82,13 @@ class InputDialog(QtWidgets.QInputDialog):
     getItem = _static_answer("getItem")
     getInt = _static_answer("getInt")
     getDouble = _static_answer("getDouble")
+
+
+class DesktopServices(QtGui.QDesktopServices):
+    """``qt.QDesktopServices``; it opens neither a browser nor a folder, but keeps the address."""
+
+    @staticmethod
+    def openUrl(url: Any) -> bool:
+        """Keep the address."""
+        show("url", url.toString())
+        return True

@@ -138,6 +138,7 @@ def install() -> types.ModuleType:
 
     qt.QUiLoader = UiLoader
     qt.QFileDialog, qt.QMessageBox, qt.QInputDialog = dialogs.FileDialog, dialogs.MessageBox, dialogs.InputDialog
+    qt.QDesktopServices = dialogs.DesktopServices
     qt._application = application
     sys.modules["qt"] = qt
     sys.excepthook = signals.collect

@@ -14,7 +14,7 @@ class Message:
     """A message box, or a text that a module showed for a moment."""
 
     kind: str
-    """``error``, ``warning``, ``info``, ``question``, ``message``, ``delay`` or ``status``."""
+    """``error``, ``warning``, ``info``, ``question``, ``message``, ``delay``, ``status`` or ``url``."""
     text: str
     details: str = ""
 
