@@ -42,7 +42,11 @@ def main(argv: list[str]) -> None:
 
 def list_models(argv: list[str]) -> None:
     """Run ``implantseg models list``."""
-    command = _parser("list", "List the models that have a name: those of ImplantSeg first, then imported ones.")
+    command = _parser(
+        "list",
+        "List the models that have a name: those of ImplantSeg first, then imported ones. The memory is a bound for a "
+        "window of 512 × 512 pixels; a file that cannot be used is listed with the reason.",
+    )
     _add_json(command)
     _print_list(arguments.parse(command, argv).json)
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import explained_os_errors, sha256
 from ImplantSegLib.models.bundle import Bundle, load
+from ImplantSegLib.models.zoo import ZOO
 
-HEAD = ("name", "network", "voxel", "size", "from", "summary")
+HEAD = ("name", "network", "dim", "voxel", "mIoU", "memory", "size", "from", "summary")
+
+WINDOW = (512, 512)
+"""Pixels (Y, X) of the window for which the list tells the memory of a network."""
+
+Entry = dict[str, Any]
 
 
-def entry(name: str, path: Path, is_bundled: bool) -> dict[str, Any]:
+def entry(name: str, path: Path, is_bundled: bool) -> Entry:
     """Line of the list of models; a damaged file is a line too, so that it can be seen and deleted.
 
     Parameters
@@ -26,19 +34,96 @@ def entry(name: str, path: Path, is_bundled: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``from``, ``path``, ``bytes``, ``network``, ``spacing_mm``, ``summary``, and ``problem``: what is
-        wrong with the file, else None.
+        ``name``, ``from`` (``ImplantSeg`` or ``import``), ``deletable``, ``path``, ``bytes``, ``sha256`` of the file,
+        ``weights_sha256``, ``network``, ``dimensions`` (``2D`` or ``3D``), ``summary``, ``licence``, ``trained_on``
+        (one line), ``training_data``, ``voxel_size_um`` (z, y, x), ``iou_percent`` by class, ``mean_iou_percent``,
+        ``parameters``, ``memory_bytes`` (a bound for one window of ``memory_window`` pixels) and ``problems``: why it
+        cannot be used, empty when it can. What cannot be told is None.
     """
-    found: dict[str, Any] = {"name": name, "from": "ImplantSeg" if is_bundled else "import", "path": str(path)}
-    found |= {"bytes": path.stat().st_size, "network": None, "spacing_mm": None, "summary": "", "problem": None}
+    found = _ABSENT | {"name": name, "path": str(path), "problems": []}
+    found |= {"from": "ImplantSeg" if is_bundled else "import", "deletable": not is_bundled}
     try:
+        with explained_os_errors(path, "read"):
+            found |= {"bytes": path.stat().st_size, "sha256": sha256(path)}
         bundle = load(path)
+        found |= _said(bundle)
+        found |= _needed(bundle)
     except InputError as error:
-        return found | {"problem": error.message}
-    return found | {"network": bundle.network, "spacing_mm": bundle.spacing_mm, "summary": bundle.summary}
+        found["problems"] = [error.message]
+    except (AttributeError, TypeError, ValueError) as error:  # texts for numbers and the like, deep in the header
+        found["problems"] = [f"the header of {path} is damaged ({error})"]
+    return found
 
 
-def list_table(entries: list[dict[str, Any]]) -> str:
+_UNKNOWN = (
+    "bytes",
+    "sha256",
+    "weights_sha256",
+    "network",
+    "dimensions",
+    "licence",
+    "voxel_size_um",
+    "mean_iou_percent",
+)
+_ABSENT: Entry = {
+    **dict.fromkeys((*_UNKNOWN, "parameters", "memory_bytes")),
+    **{"memory_window": WINDOW, "summary": "", "trained_on": "", "training_data": {}, "iou_percent": {}},
+}
+
+
+def _said(bundle: Bundle) -> Entry:
+    """Tell what the header says."""
+    scores = {key: None if value is None else float(value) for key, value in bundle.scores.items()}
+    return {
+        "weights_sha256": bundle.weights_sha256,
+        "network": bundle.network,
+        "dimensions": f"{ZOO[bundle.network].dimensions}D" if bundle.network in ZOO else None,
+        "summary": bundle.summary,
+        "licence": bundle.licence,
+        "trained_on": _trained_on(bundle),
+        "training_data": bundle.training_data,
+        "voxel_size_um": None if bundle.spacing_mm is None else [round(1000 * step, 6) for step in bundle.spacing_mm],
+        "iou_percent": {key.removeprefix(_IOU): value for key, value in scores.items() if key.startswith(_IOU)},
+        "mean_iou_percent": scores.get("mean_iou_percent"),
+    }
+
+
+_IOU = "iou_percent."
+
+
+def _needed(bundle: Bundle) -> Entry:
+    """Tell what the network needs, once the weights have its shapes; nothing where torch is missing.
+
+    Raises
+    ------
+    InputError
+        When the network is unknown or the weights do not fit it.
+    """
+    if bundle.network not in ZOO:
+        raise InputError(f"the network {bundle.network!r} is unknown to this version of ImplantSeg", "update it")
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    from ImplantSegLib.models.cost import bytes_per_pixel
+
+    network = bundle.empty_network()
+    if {key: tuple(value.shape) for key, value in network.state_dict().items()} != bundle.stored_shapes():
+        raise InputError(f"the weights do not fit network {bundle.network!r}", "use a model made by this version")
+    return {
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "memory_bytes": bytes_per_pixel(network.eval()) * WINDOW[0] * WINDOW[1],
+    }
+
+
+def _trained_on(bundle: Bundle) -> str:
+    """One line: how many scans, of which cohort, by which recipe."""
+    made = bundle.provenance
+    scans, recipe = made.get("training", ()), made.get("recipe_name", "")
+    cohort = made.get("recipe", {}).get("data", {}).get("cohort", "")
+    parts = [f"{len(scans)} scans" if scans else "", f"cohort {cohort}" if cohort else ""]
+    return ", ".join(filter(None, [*parts, f"recipe {recipe}" if recipe else ""]))
+
+
+def list_table(entries: list[Entry]) -> str:
     """Table of several entries."""
     rows = [HEAD, *(_row(one) for one in entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -46,11 +131,19 @@ def list_table(entries: list[dict[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    size = _megabytes(one["bytes"])
-    if one["problem"]:
-        return one["name"], "?", "?", size, one["from"], one["problem"]
-    return one["name"], one["network"], _voxel(one["spacing_mm"]), size, one["from"], one["summary"]
+def _row(one: Entry) -> tuple[str, ...]:
+    score, memory, voxel = one["mean_iou_percent"], one["memory_bytes"], one["voxel_size_um"]
+    return (
+        one["name"],
+        one["network"] or "?",
+        one["dimensions"] or "?",
+        "?" if one["network"] is None else _voxel(None if voxel is None else [size / 1000 for size in voxel]),
+        "?" if score is None else f"{score:.1f} %",
+        "?" if memory is None else _megabytes(memory),
+        "?" if one["bytes"] is None else _megabytes(one["bytes"]),
+        one["from"],
+        "; ".join(one["problems"]) or one["summary"],
+    )
 
 
 def facts(bundle: Bundle) -> dict[str, Any]:
@@ -92,7 +185,7 @@ def _pairs(values: Any) -> str:
     return ", ".join(f"{key} {value}".strip() for key, value in values.items())
 
 
-def _voxel(spacing_mm: tuple[float, float, float] | None) -> str:
+def _voxel(spacing_mm: Sequence[float] | None) -> str:
     """Voxel size in µm, one number when all three are the same."""
     if spacing_mm is None:
         return "any"

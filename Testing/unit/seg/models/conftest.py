@@ -1,8 +1,12 @@
 """A tiny model, and one thread of arithmetic: the machine that tests has other things to do."""
 
+import json
+import struct
+
 import pytest
 
 from ImplantSegLib.models import Bundle, build, registry, save
+from ImplantSegLib.models.bundle import ENTRY
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def bundle():
         preprocessing={"low_percent": 0.1, "high_percent": 99.9},
         spacing_mm=(0.01, 0.01, 0.01),
         provenance={"recipe_name": "tiny", "training": ["a", "b"], "validation": ["c"], "step": 7},
-        scores={"mean_iou_percent": 81.25, "contact_error_percent": None},
+        scores={"mean_iou_percent": 81.25, "iou_percent.bone": 90.5, "contact_error_percent": None},
         summary="tiny U-Net",
     )
 
@@ -56,3 +60,19 @@ def folder(tmp_path, monkeypatch):
     path = tmp_path / "models"
     monkeypatch.setenv(registry.FOLDER_VARIABLE, str(path))
     return path
+
+
+@pytest.fixture
+def rewrite():
+    """Change the JSON entry of a model file by a function, and nothing else: ``rewrite(path, change)``."""
+
+    def rewrite(path, change):
+        data = path.read_bytes()
+        (size,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + size])
+        content = change(json.loads(header["__metadata__"][ENTRY]))
+        header["__metadata__"][ENTRY] = content if isinstance(content, str) else json.dumps(content)
+        text = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
+
+    return rewrite

@@ -1,7 +1,5 @@
 import dataclasses
-import json
 import pickle
-import struct
 
 import pytest
 import torch
@@ -9,20 +7,9 @@ from safetensors.torch import save_file
 
 from ImplantSegLib import models
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.models.bundle import ENTRY, FORMAT
+from ImplantSegLib.models.bundle import FORMAT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def rewritten(path, change):
-    """Change the JSON entry of a model file and nothing else."""
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    content = change(json.loads(header["__metadata__"][ENTRY]))
-    header["__metadata__"][ENTRY] = content if isinstance(content, str) else json.dumps(content)
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
 
 
 def refused(path):
@@ -117,8 +104,8 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
         (lambda content: "{", "is damaged"),
     ],
 )
-def test_a_header_that_does_not_belong_to_the_weights_is_refused(model_file, change, words):
-    rewritten(model_file, change)
+def test_a_header_that_does_not_belong_to_the_weights_is_refused(model_file, change, words, rewrite):
+    rewrite(model_file, change)
     assert words in refused(model_file)
 
 
@@ -143,8 +130,8 @@ def test_nothing_is_left_when_saving_fails(tmp_path, bundle, network):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_files_of_the_first_format_are_still_read(model_file):
-    rewritten(
+def test_files_of_the_first_format_are_still_read(model_file, rewrite):
+    rewrite(
         model_file,
         lambda content: {key: value for key, value in content.items() if key != "training_data"} | {"format": 1},
     )
