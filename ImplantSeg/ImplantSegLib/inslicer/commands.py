@@ -140,9 +140,10 @@ def info(path: Path, voxel_size_um: float = 0.0) -> Arguments:
     return [path, "--json", "--header-only", *Part("", voxel_size_um).arguments()]
 
 
-def quality(image: Path, model: str, figure: Path) -> Arguments:
-    """Arguments of ``quality``: warnings as JSON, histograms as a picture."""
-    return [image, *(["--model", model.strip()] if model.strip() else []), "--json", "--figure", figure]
+def quality(image: Path, model: str, figure: Path, voxel_size_um: float = 0.0) -> Arguments:
+    """Arguments of ``quality``: values and warnings as JSON, histograms as a picture."""
+    chosen = ["--model", model.strip()] if model.strip() else []
+    return [image, *chosen, "--json", "--figure", figure, *Part("", voxel_size_um).arguments()]
 
 
 def quantify(segmentation: Path, out: str, reference: str, weeks: float) -> Arguments:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Box
 
-Matrix = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.floating[Any]]
 
 _ROUNDING = 1e-6
 """Part of a voxel by which a face may miss the face of a voxel and still mean it."""
@@ -21,15 +21,15 @@ _ROUNDING = 1e-6
 _CORNERS = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), axis=-1).reshape(8, 3)
 
 
-def roi_box(roi: Any, world_to_ijk: Matrix, shape: tuple[int, int, int]) -> Box:
+def roi_box(roi: Any, to_world: Matrix, shape: tuple[int, int, int]) -> Box:
     """Give the smallest box of whole voxels that covers a region of interest.
 
     Parameters
     ----------
     roi : vtkMRMLMarkupsROINode
         The region, under whatever linear transforms.
-    world_to_ijk : ndarray, (4, 4)
-        Continuous voxel index (i, j, k) of a point of the world, as :func:`world_to_ijk` gives it.
+    to_world : ndarray, (4, 4)
+        From voxels (i, j, k) of the scan to the world, as :func:`ijk_to_world` gives it.
     shape : tuple of int
         Voxels of the scan along (z, y, x).
 
@@ -45,7 +45,7 @@ def roi_box(roi: Any, world_to_ijk: Matrix, shape: tuple[int, int, int]) -> Box:
     """
     if roi.GetNumberOfDefinedControlPoints() == 0 or min(roi.GetSize()) <= 0:
         raise InputError(f"the region {roi.GetName()} has no size", "draw it, or choose no region")
-    corners = _transformed(world_to_ijk, roi_corners(roi))
+    corners = _transformed(np.linalg.inv(to_world), roi_corners(roi))
     # voxel i reaches from i - 0.5 to i + 0.5
     first = np.floor(corners.min(axis=0) + 0.5 + _ROUNDING).astype(int)
     last = np.ceil(corners.max(axis=0) + 0.5 - _ROUNDING).astype(int)
@@ -64,15 +64,38 @@ def roi_corners(roi: Any) -> Matrix:
     return _transformed(_array(roi.GetObjectToWorldMatrix()), _CORNERS * np.array(roi.GetSize()))
 
 
-def world_to_ijk(volume: Any) -> Matrix:
-    """Matrix (4, 4) from the world to voxels (i, j, k) of a volume node, through its linear parent transforms."""
+def fit_roi(roi: Any, to_world: Matrix, shape: tuple[int, int, int]) -> None:
+    """Give a region of interest the place and the axes of a scan, and its size.
+
+    Parameters
+    ----------
+    roi : vtkMRMLMarkupsROINode
+        The region; it leaves its parent transform.
+    to_world : ndarray, (4, 4)
+        From voxels (i, j, k) of the scan to the world.
+    shape : tuple of int
+        Voxels of the scan along (z, y, x).
+    """
+    size = np.array(shape[::-1])
+    steps_mm = np.linalg.norm(to_world[:3, :3], axis=0)
+    pose = np.eye(4)
+    pose[:3, :3] = to_world[:3, :3] / steps_mm
+    pose[:3, 3] = _transformed(to_world, (size - 1) / 2)
+    roi.SetAndObserveTransformNodeID(None)
+    roi.SetROIType(roi.ROITypeBox)
+    roi.SetAndObserveObjectToNodeMatrix(_vtk_matrix(pose))
+    roi.SetSize(*(size * steps_mm))
+
+
+def ijk_to_world(volume: Any) -> Matrix:
+    """Matrix (4, 4) from voxels (i, j, k) of a volume node to the world, through its linear parent transforms."""
     import vtk
 
     ijk_to_ras, to_world = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(ijk_to_ras)
     if volume.GetParentTransformNode() is not None:
         volume.GetParentTransformNode().GetMatrixTransformToWorld(to_world)
-    return np.asarray(np.linalg.inv(_array(to_world) @ _array(ijk_to_ras)), np.float64)
+    return _array(to_world) @ _array(ijk_to_ras)
 
 
 def shape(volume: Any) -> tuple[int, int, int]:
@@ -99,6 +122,14 @@ def set_voxel_size(volume: Any, side_um: float) -> None:
 
 def _array(matrix: Any) -> Matrix:
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def _vtk_matrix(matrix: Matrix) -> Any:
+    import vtk
+
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(matrix.flatten())
+    return result
 
 
 def _transformed(matrix: Matrix, points: Matrix) -> Matrix:

@@ -1,7 +1,7 @@
 """Nodes of the scene as files and back; the scene keeps no trace of the files.
 
 Here alone the world of Slicer (RAS) meets that of the library (LPS): Slicer's storage nodes turn one into the
-other when they read and write, and :func:`ras_of` does it for the header of a file that is not loaded.
+other when they read and write, and :func:`ijk_to_ras` does it for the header of a file that is not loaded.
 """
 
 from __future__ import annotations
@@ -170,15 +170,18 @@ def voxels_in(path: Path) -> int:
     return math.prod(map(int, sizes[1].split())) if sizes else 0
 
 
-def world_to_ijk(facts: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-    """Matrix (4, 4) from Slicer's world to voxels (i, j, k) of a file that ``info --json`` describes."""
-    return np.asarray(np.linalg.inv(ras_of(facts)), np.float64)
+def ijk_to_ras(facts: Mapping[str, Any], voxel_size_um: float = 0.0) -> npt.NDArray[np.floating[Any]]:
+    """Matrix (4, 4) from voxels (i, j, k) to Slicer's world (RAS, mm) of a file that ``info --json`` describes.
 
-
-def ras_of(facts: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-    """Matrix (4, 4) from voxels (i, j, k) to Slicer's world (RAS, mm) of a file that ``info --json`` describes."""
+    Parameters
+    ----------
+    facts : mapping
+        What ``info`` tells.
+    voxel_size_um : float
+        Side of a voxel instead of what the file says; 0 to believe the file.
+    """
+    steps_um = [voxel_size_um] * 3 if voxel_size_um > 0 else facts["voxel_size_um"][::-1]  # along (x, y, z)
     matrix = np.eye(4)
-    steps_mm = np.array(facts["voxel_size_um"][::-1]) / 1000  # along (x, y, z), as the columns of the direction
-    matrix[:3, :3] = np.array(facts["direction"]) * steps_mm
+    matrix[:3, :3] = np.array(facts["direction"]) * np.array(steps_um) / 1000
     matrix[:3, 3] = facts["origin_mm"]
     return _FLIP @ matrix

@@ -5,6 +5,7 @@ The panel runs the steps in the background; :func:`segment` runs them and waits,
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field, fields
@@ -54,18 +55,48 @@ class Scan:
         elif not self.path.exists():
             raise InputError(f"there is no {self.path}", "choose the scan again")
 
-    def crop(self) -> str:
-        """Box that the region of interest covers; empty where there is none."""
-        if self.roi is None:
-            return ""
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along (z, y, x)."""
         if self.path is None:
-            return str(geometry.roi_box(self.roi, geometry.world_to_ijk(self.volume), geometry.shape(self.volume)))
-        facts = self.facts or describe(self.path, self.voxel_size_um)
-        return str(geometry.roi_box(self.roi, mrml.world_to_ijk(facts), tuple(facts["shape"])))
+            return geometry.shape(self.volume)
+        z, y, x = self._described()["shape"]
+        return z, y, x
 
-    def part(self) -> Part:
-        """Voxels that are meant, and their size where the command must be told."""
-        return Part(self.crop(), self.voxel_size_um if self.path is not None else 0.0)
+    def to_world(self) -> geometry.Matrix:
+        """Matrix (4, 4) from voxels (i, j, k) to the world of Slicer (RAS, mm), through linear parent transforms."""
+        if self.path is None:
+            return geometry.ijk_to_world(self.volume)
+        return mrml.ijk_to_ras(self._described(), self.voxel_size_um)
+
+    @property
+    def steps_um(self) -> tuple[float, float, float]:
+        """Voxel size along (z, y, x) in µm."""
+        if self.voxel_size_um > 0:
+            return (self.voxel_size_um,) * 3
+        if self.path is None:
+            return geometry.voxel_size_um(self.volume)
+        z, y, x = self._described()["voxel_size_um"]
+        return z, y, x
+
+    def crop(self) -> str:
+        """Box that the region of interest covers; empty where there is none.
+
+        Raises
+        ------
+        InputError
+            When the region has nothing in common with the scan.
+        """
+        return str(geometry.roi_box(self.roi, self.to_world(), self.shape)) if self.roi is not None else ""
+
+    @property
+    def told_voxel_size_um(self) -> float:
+        """Voxel size that a command must be told: a file does not say it, a volume of the scene always does."""
+        return self.voxel_size_um if self.path is not None else 0.0
+
+    def _described(self) -> dict[str, Any]:
+        assert self.path is not None
+        return self.facts or describe(self.path)
 
     def file(self, folder: Path) -> Path:
         """Give the scan as a file; a volume that is no file yet is written into a folder."""
@@ -161,7 +192,8 @@ class Segmenting:
             When there is no space for a copy of the scan, or the region lies outside it.
         """
         request, found = self.request, []
-        part, scan = request.scan.part(), request.scan.file(self.folder)
+        part = Part(request.scan.crop(), request.scan.told_voxel_size_um)
+        scan = request.scan.file(self.folder)
         if request.preparation.needed:
             prepared = self.folder / "prepared.nrrd"
             arguments = commands.preprocess(scan, prepared, request.preparation, part)
@@ -243,11 +275,9 @@ def segment(request: Request) -> Any:
         work.close()
 
 
-def describe(path: Path, voxel_size_um: float = 0.0) -> dict[str, Any]:
+def describe(path: Path) -> dict[str, Any]:
     """Ask what a file is, and wait for the answer."""
-    import json
-
-    facts: dict[str, Any] = json.loads(run([Step("reading the header", "info", commands.info(path, voxel_size_um))]))
+    facts: dict[str, Any] = json.loads(run([Step("reading the header", "info", commands.info(path))]))
     return facts
 
 
