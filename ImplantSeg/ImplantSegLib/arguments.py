@@ -9,6 +9,7 @@ import sys
 from typing import NoReturn
 
 from ImplantSegLib import progress
+from ImplantSegLib.errors import InputError
 
 _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -62,6 +63,34 @@ def parse(command: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespa
         force=True,
     )
     return options
+
+
+def parse_more(
+    command: argparse.ArgumentParser, argv: list[str], given: argparse.Namespace, where: str
+) -> argparse.Namespace:
+    """Parse arguments that stand elsewhere, such as in a list; what they leave open is as given.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+        The parser of the verb.
+    argv : list of str
+        What stands there.
+    given : argparse.Namespace
+        What the command line says; it stays as it is.
+    where : str
+        Where it stands, for messages.
+
+    Raises
+    ------
+    InputError
+        For a wrong value.
+    """
+    command.exit_on_error = False
+    try:
+        return command.parse_args(argv, argparse.Namespace(**vars(given)))
+    except argparse.ArgumentError as error:
+        raise InputError(f"{where}: {error}", "correct that value") from error
 
 
 def add_crop(command: argparse._ActionsContainer) -> None:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from ImplantSegLib import __version__, progress
-from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError, is_out_of_memory
+from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError, comes_of_interrupt, is_out_of_memory
 
 
 class Verb(NamedTuple):
@@ -95,7 +95,7 @@ def _run(verb: str, argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if _comes_of_interrupt(error):
+        if comes_of_interrupt(error):
             return _cancelled()
         if is_out_of_memory(error):
             return _fail(MemoryLimitError(f"out of memory ({error})", "close programs or pass a smaller --max-memory"))
@@ -109,13 +109,6 @@ def _cancelled() -> int:
     progress.emit("error", kind="cancelled", message="cancelled", remedy="")
     print("cancelled", file=sys.stderr)
     return 130
-
-
-def _comes_of_interrupt(error: BaseException | None) -> bool:
-    # compiled code that calls back into Python turns the interrupt into an error of its own, as numba does
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _missing_package(error: ModuleNotFoundError) -> ImplantSegError:

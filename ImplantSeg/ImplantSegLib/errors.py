@@ -58,6 +58,13 @@ def size_text(count: int | float) -> str:
     return f"{count:.0f} bytes"
 
 
+def comes_of_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is an interrupt in disguise: compiled code that calls back into Python makes one of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, under whatever name; torch raises RuntimeErrors, and asking by text spares its import."""
     text = str(error)

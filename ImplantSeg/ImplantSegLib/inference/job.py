@@ -103,6 +103,18 @@ class SegmentJob:
         content |= {"probabilities": self.probabilities is not None, "uncertainty": self.uncertainty is not None}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    def result_key(self, model_sha256: str) -> str:
+        """Hash of all that decides about the results as they are written.
+
+        Parameters
+        ----------
+        model_sha256 : str
+            Hash of the weights.
+        """
+        names = ("output", "postprocess", "island_mm3", "keep_largest", "probabilities", "uncertainty")
+        content = [self.key(model_sha256), *(str(getattr(self, name)) for name in names)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
 
 def job_path(output: Path) -> Path:
     """Where the job of a result is written: its name and ``.job.toml``."""

@@ -119,7 +119,8 @@ def segment(job: SegmentJob, resume: bool = False, model: Model | None = None) -
             work.start(_found(run), disk_bytes(job, run.scan))
         predict(run, work)
         provenance = {**jobs.provenance(scan=job.input, model=bundle.path), "model": bundle.weights_sha256}
-        finished = dataclasses.replace(job, found=work.found, provenance=provenance)
+        found = {**work.found, "key": job.result_key(bundle.weights_sha256)}
+        finished = dataclasses.replace(job, found=found, provenance=provenance)
         write_results(finished, run.scan, bundle, work)
     work.remove()
     return finished

@@ -32,11 +32,16 @@ class Work:
     """
 
     def __init__(self, output: Path, key: str) -> None:
-        self.folder = output.with_name(f".{output.name}.work")
+        self.folder = self.folder_of(output)
         self.output = output
         self.key = key
         self.done = 0
         self.found: dict[str, Any] = {}
+
+    @staticmethod
+    def folder_of(output: Path) -> Path:
+        """Where an unfinished run keeps what it has."""
+        return output.with_name(f".{output.name}.work")
 
     def resume(self, probabilities: bool = False) -> bool:
         """Take over what an earlier run of the same job left; False when there is nothing.

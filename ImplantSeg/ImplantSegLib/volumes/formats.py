@@ -59,6 +59,13 @@ def of_output(path: Path) -> str:
     return _by_suffix(path) or (_unknown(path) if path.suffix else "tiff")
 
 
+def stem(path: Path) -> str:
+    """Name of a volume without the suffix of its format: ``scan`` for ``scan.ome.zarr``."""
+    name = path.name
+    known = [suffix for form in FORMATS.values() for suffix in form.suffixes if name.lower().endswith(suffix)]
+    return name[: len(name) - max(map(len, known), default=0)] or name
+
+
 def module(name: str) -> ModuleType:
     """Import the module of a format."""
     return importlib.import_module(f"ImplantSegLib.volumes.{FORMATS[name].module}")
