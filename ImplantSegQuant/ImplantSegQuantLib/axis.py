@@ -103,7 +103,7 @@ def _centroid_lines(inside: Array, direction: Array) -> list[Axis]:
     """Robust lines through the centroids of slices across a direction: of all slices, and of the narrow ones."""
     height = (inside - inside.mean(axis=0)) @ direction
     low, high = np.percentile(height, [1, 99])
-    slices = np.clip(((height - low) / (high - low) * 40).astype(int), 0, 39)
+    slices = np.clip(((height - low) / max(high - low, 1e-9) * 40).astype(int), 0, 39)
     counts = np.bincount(slices, minlength=40)
     sums = np.stack([np.bincount(slices, weights=inside[:, i], minlength=40) for i in range(3)], axis=1)
     centroids = sums / np.maximum(counts, 1)[:, None]

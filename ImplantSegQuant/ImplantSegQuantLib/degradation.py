@@ -62,7 +62,7 @@ class DepthMeter:
 
     The surface of the metal is where residual material shares faces with another class, inside the field of
     view and the region of interest; each of its surface voxels counts once, with the mean of the distance at
-    the centres of those faces.
+    the centres of those faces. Specks of metal outside the reference are none.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,8 @@ class DepthMeter:
         """
         from ImplantSegQuantLib import field_kernels
 
-        seen = np.where(np.isin(labels, IMPLANT) & ~in_roi, np.uint8(OUTSIDE), labels)
+        speck = (labels == Label.RESIDUAL_MATERIAL) & (distance_mm > SPECK_MM)
+        seen = np.where(speck | np.isin(labels, IMPLANT) & ~in_roi, np.uint8(OUTSIDE), labels)
         ends = (inner.start, inner.stop)
         self._slices.append(field_kernels.surface_distances(seen, distance_mm, ends, int(Label.RESIDUAL_MATERIAL)))
 

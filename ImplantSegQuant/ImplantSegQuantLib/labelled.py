@@ -49,10 +49,16 @@ def field_of_labels(volume: Volume) -> DistanceField:
     blocks = _blocks(volume, box, cut)
     share = occupancy(volume, blocks, lambda slab, _: slab != 0)
     spacing_mm = blocks.spacing_mm(volume)
-    values = _level(share)
-    signed_distance(values, spacing_mm)
     wanted_mm3 = float(share.sum(dtype=np.float64)) * float(np.prod(spacing_mm))
+    values = signed_distance(_level(share), spacing_mm)
     got_mm3, area_mm2 = volume_and_area(values, spacing_mm)
+    if not area_mm2 > 0:
+        size = " × ".join(str(last - first + 1) for first, last in box)
+        raise InputError(
+            f"the reference is too small: nothing of its {size} voxels (z, y, x) is left when single ones are smoothed "
+            "away",
+            "pass a label volume with smaller voxels, a mesh or screw:KEY=VALUE,...",
+        )
     values -= np.float32((wanted_mm3 - got_mm3) / area_mm2)
     limits = np.where(cut, blocks.node_of_face(volume.shape), [-1e9, 1e9])
     return DistanceField(values, spacing_mm, np.linalg.inv(blocks.world_from_index(volume)), limits)
@@ -107,8 +113,8 @@ def _blocks(volume: Volume, box: Array, cut: Array) -> Blocks:
 
 
 def _level(share: Array) -> Array:
-    """Negative where the smoothed share is above one half."""
+    """Turn a share into values that are negative where the smoothed share is above one half; it is overwritten."""
     from scipy.ndimage import gaussian_filter
 
-    values = gaussian_filter(share, SMOOTHING_NODES, mode="nearest", truncate=3.0)
-    return np.subtract(np.float32(0.5), values, out=values)
+    gaussian_filter(share, SMOOTHING_NODES, mode="nearest", truncate=3.0, output=share)
+    return np.subtract(np.float32(0.5), share, out=share)

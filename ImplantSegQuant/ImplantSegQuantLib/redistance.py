@@ -65,8 +65,9 @@ def _surface_discs(values: Array, spacing: Array, feet: Array) -> Array:
     for z in range(values.shape[0]):
         for y in range(values.shape[1]):
             for x in range(values.shape[2]):
-                if not _ways_to_surface(values, spacing, (z, y, x), way, slope):
+                if not _beside_surface(values, z, y, x):
                     continue
+                _ways_to_surface(values, spacing, (z, y, x), way, slope)
                 if count == discs.shape[0]:
                     grown = np.empty((2 * count, 6), np.float32)
                     grown[:count] = discs
@@ -81,15 +82,26 @@ def _surface_discs(values: Array, spacing: Array, feet: Array) -> Array:
     return discs[:count].copy()
 
 
-@njit(nogil=True, cache=True)
-def _ways_to_surface(values: Array, spacing: Array, node: tuple[int, int, int], way: Array, slope: Array) -> bool:
-    """Whether a neighbour has the other sign; signed mm to the surface along each axis (0: none), and the slope.
+@njit(nogil=True, cache=True, inline="always")
+def _beside_surface(values: Array, z: int, y: int, x: int) -> bool:
+    """Whether a neighbour has the other sign."""
+    depth, rows, columns = values.shape
+    inside = values[z, y, x] < 0.0
+    return (
+        (x + 1 < columns and (values[z, y, x + 1] < 0.0) != inside)
+        or (x > 0 and (values[z, y, x - 1] < 0.0) != inside)
+        or (y + 1 < rows and (values[z, y + 1, x] < 0.0) != inside)
+        or (y > 0 and (values[z, y - 1, x] < 0.0) != inside)
+        or (z + 1 < depth and (values[z + 1, y, x] < 0.0) != inside)
+        or (z > 0 and (values[z - 1, y, x] < 0.0) != inside)
+    )
 
-    The slope is a vector towards the surface, of any length.
-    """
+
+@njit(nogil=True, cache=True)
+def _ways_to_surface(values: Array, spacing: Array, node: tuple[int, int, int], way: Array, slope: Array) -> None:
+    """Find the signed mm to the surface along each axis (0: none), and the slope, a vector towards it."""
     z, y, x = node
     here = values[z, y, x]
-    found = False
     for axis in range(3):
         dz, dy, dx = (1, 0, 0) if axis == 0 else ((0, 1, 0) if axis == 1 else (0, 0, 1))
         after = before = here
@@ -100,10 +112,8 @@ def _ways_to_surface(values: Array, spacing: Array, node: tuple[int, int, int], 
         ahead, behind = _crossing(here, after), _crossing(here, before)
         way[axis] = 0.0
         if min(ahead, behind) < np.inf:
-            found = True
             way[axis] = spacing[axis] * (ahead if ahead <= behind else -behind)
         slope[axis] = (after - before) / spacing[axis] * (1.0 if here < 0.0 else -1.0)
-    return found
 
 
 @njit(nogil=True, cache=True)
@@ -165,59 +175,61 @@ def _sweep(distance: Array, feet: Array, discs: Array, spacing: Array, direction
     for z in range(z0, z1, dz):
         for y in range(y0, y1, dy):
             for x in range(x0, x1, dx):
-                best = distance[z, y, x] ** 2
-                foot = feet[z, y, x]
                 point = (z * spacing[0], y * spacing[1], x * spacing[2])
-                for axis in range(3):
-                    if axis == 0:
-                        other = feet[z - dz, y, x] if z != z0 else -1
-                    elif axis == 1:
-                        other = feet[z, y - dy, x] if y != y0 else -1
-                    else:
-                        other = feet[z, y, x - dx] if x != x0 else -1
-                    if other >= 0 and other != foot:
-                        square = _squared_distance(discs, other, point, radius)
-                        if square < best:
-                            best = square
-                            foot = other
+                best, foot = distance[z, y, x], feet[z, y, x]
+                # a foot is at most one step nearer here than there: most neighbours have nothing to offer
+                if z != z0 and distance[z - dz, y, x] - spacing[0] < best:
+                    best, foot = _nearer(discs, feet[z - dz, y, x], point, radius, best, foot)
+                if y != y0 and distance[z, y - dy, x] - spacing[1] < best:
+                    best, foot = _nearer(discs, feet[z, y - dy, x], point, radius, best, foot)
+                if x != x0 and distance[z, y, x - dx] - spacing[2] < best:
+                    best, foot = _nearer(discs, feet[z, y, x - dx], point, radius, best, foot)
                 if foot != feet[z, y, x]:
                     feet[z, y, x] = foot
-                    distance[z, y, x] = np.sqrt(best)
+                    distance[z, y, x] = best
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _nearer(
+    discs: Array, other: int, point: tuple[float, float, float], radius: float, best: float, foot: int
+) -> tuple[float, int]:
+    """Distance and number of the nearer of two feet: the one so far, and another one."""
+    if other < 0 or other == foot:
+        return best, foot
+    square = _squared_distance(discs, other, point, radius)
+    return (np.sqrt(square), other) if square < best * best else (best, foot)
 
 
 def volume_and_area(distance: Array, spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
     """Volume in mm³ where a distance field, linearly interpolated, is negative, and the area of its surface in mm².
 
-    Voxels are centred on the nodes; those next to the surface are divided into 4³. The area is the
-    change of the volume with the level.
+    Voxels are centred on the nodes; those next to the surface are divided into 4³ parts. What lies within the
+    edge of a part from the surface has a share in both (linear ramp and hat), so that planes along the grid are
+    exact, too.
     """
-    step_mm = 0.05 * min(spacing_mm)
-    below, level, above = _count_inside(distance, float(np.linalg.norm(spacing_mm)), step_mm)
+    width_mm = max(spacing_mm) / SUBSAMPLES
+    volume, area = _integrate(distance, float(np.linalg.norm(spacing_mm)), width_mm)
     voxel_mm3 = float(np.prod(spacing_mm))
-    return level * voxel_mm3, (above - below) * voxel_mm3 / (2 * step_mm)
+    return volume * voxel_mm3, area * voxel_mm3
 
 
 @njit(nogil=True, cache=True)
-def _count_inside(distance: Array, reach: float, step: float) -> tuple[float, float, float]:
+def _integrate(distance: Array, reach: float, width: float) -> tuple[float, float]:
+    """Volume in voxels, and area in voxels per mm."""
     depth, rows, columns = distance.shape
-    below = level = above = 0.0
-    weight = 1.0 / SUBSAMPLES**3
+    volume = shell = 0.0
     for z in range(depth):
         for y in range(rows):
             for x in range(columns):
                 here = distance[z, y, x]
                 if abs(here) > reach:
-                    whole = 1.0 if here < 0.0 else 0.0
-                    below += whole
-                    level += whole
-                    above += whole
+                    volume += 1.0 if here < 0.0 else 0.0
                     continue
                 for part in range(SUBSAMPLES**3):
                     value = _inside_voxel(distance, z, y, x, part)
-                    below += weight * (value < -step)
-                    level += weight * (value < 0.0)
-                    above += weight * (value < step)
-    return below, level, above
+                    volume += min(max(0.5 - value / width, 0.0), 1.0) / SUBSAMPLES**3
+                    shell += max(1.0 - abs(value) / width, 0.0) / SUBSAMPLES**3
+    return volume, shell / width
 
 
 @njit(nogil=True, cache=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.degradation import DepthMeter, degradation_rate, volume_loss_percent, years
+from ImplantSegQuantLib.degradation import SPECK_MM, DepthMeter, degradation_rate, volume_loss_percent, years
 from ImplantSegQuantLib.sample import windows
 
 
@@ -64,3 +64,14 @@ def test_islands_outside_the_region_do_not_count():
 
 def test_no_metal_no_depth():
     assert depth_um(np.full((3, 3, 3), 2, np.uint8), np.zeros((3, 3, 3), np.float32)) is None
+
+
+def test_specks_outside_the_reference_do_not_count():
+    z, y, x = (np.arange(60) - 29.6 for _ in range(3))
+    radius = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+    distance = (0.01 * (radius - 25)).astype(np.float32)
+    labels = np.where(radius < 20, 1, np.where(radius < 26, 2, 0)).astype(np.uint8)
+    true_um = depth_um(labels, distance)
+    labels[(np.random.default_rng(0).random(labels.shape) < 0.05) & (distance > SPECK_MM)] = 1
+    assert (labels == 1).sum() > 1.05 * (radius < 20).sum()
+    assert depth_um(labels, distance) == true_um
