@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         "Segment a scan with a model into background, residual material, degradation layer and bone, slab by slab and "
         "in bounded memory. A raw scan is scaled to [0, 1] as the model wants it. OUT.job.toml tells how the labels "
         "were made. IN may also be a list of scans: a CSV file with the columns input, output and any option by its "
-        "long name with _ for - (spacing_um, fov, model, crop, mirror, ...); paths are relative to the list, options of "
-        "the command line hold where a row has none, and a row that fails does not stop the others.",
+        "long name with _ for - (spacing_um, fov, model, crop, mirror, ...); paths are relative to the list, options "
+        "of the command line hold where a row has none, and a row that fails does not stop the others.",
         """
         implantseg segment scan.nrrd labels.seg.nrrd
         implantseg segment slices/ labels.ome.zarr --spacing-um 2.76 --probabilities p.ome.zarr --max-memory 8GiB
