@@ -13,13 +13,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.inslicer.runner import Runner, Step
-from ImplantSegLib.inslicer.section import Section, sentence, telling
+from ImplantSegLib.inslicer.section import ERROR_STYLE, Section, sentence, telling
 from ImplantSegLib.inslicer.worker import Failure, Item, Progress, clock
 
 if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
-
-_ERROR_STYLE = "color: #c62828; font-weight: bold"
 
 
 class RunSection(Section):
@@ -96,7 +94,7 @@ class RunSection(Section):
 
     def tell(self, text: str, error: bool = False) -> None:
         """Show a sentence below the button, in red where it is an error."""
-        self.ui.statusLabel.styleSheet = _ERROR_STYLE if error else ""
+        self.ui.statusLabel.styleSheet = ERROR_STYLE if error else ""
         self.ui.statusLabel.text = text
 
     def fail(self, failure: Failure) -> None:

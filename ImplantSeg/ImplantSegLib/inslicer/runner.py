@@ -220,6 +220,7 @@ def ask(
     arguments: Sequence[str | Path],
     answered: Callable[[str], None],
     failed: Callable[[Failure], None] = lambda _: None,
+    always: Callable[[], None] = lambda: None,
 ) -> Runner:
     """Run a short verb in the background and hand its standard output on.
 
@@ -232,12 +233,17 @@ def ask(
     answered : callable
         Called with what the verb has printed.
     failed : callable
-        Called with the reason when it has not.
+        Called with the reason when it has not, or when ``answered`` has raised.
+    always : callable
+        Called last: removes temporary files.
     """
 
     def ended(failure: Failure | None) -> None:
-        if failure is not None:
-            failed(failure)
+        try:
+            if failure is not None:
+                failed(failure)
+        finally:
+            always()
 
     runner = Runner()
     runner.start([Step(verb, verb, arguments)], answered, ended)

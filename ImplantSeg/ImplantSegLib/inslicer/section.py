@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
 
 
+BAD_COLOUR = "#c62828"
+"""Colour of what hinders."""
+
+WARNING_COLOUR = "#b26a00"
+"""Colour of what a user should know: orange that is dark enough to be read on white."""
+
+ERROR_STYLE = f"color: {BAD_COLOUR}; font-weight: bold"
+WARNING_STYLE = f"color: {WARNING_COLOUR}; font-weight: bold"
+
+
 class Section:
     """A form and its behaviour.
 

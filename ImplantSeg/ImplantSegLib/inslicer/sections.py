@@ -1,10 +1,22 @@
 """What the panel of ImplantSeg shows, from top to bottom."""
 
 from ImplantSegLib.inslicer.batch import BatchSection
+from ImplantSegLib.inslicer.environment import EnvironmentSection
+from ImplantSegLib.inslicer.estimate import EstimateSection
 from ImplantSegLib.inslicer.input import InputSection
+from ImplantSegLib.inslicer.model import ModelSection
 from ImplantSegLib.inslicer.preprocess import PreprocessSection
 from ImplantSegLib.inslicer.result import ResultSection
 from ImplantSegLib.inslicer.run import RunSection
 from ImplantSegLib.inslicer.section import Section
 
-SECTIONS: tuple[type[Section], ...] = (InputSection, PreprocessSection, ResultSection, RunSection, BatchSection)
+SECTIONS: tuple[type[Section], ...] = (
+    InputSection,
+    PreprocessSection,
+    ModelSection,
+    ResultSection,
+    EstimateSection,
+    RunSection,
+    BatchSection,
+    EnvironmentSection,
+)

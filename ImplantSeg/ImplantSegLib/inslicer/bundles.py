@@ -1,0 +1,134 @@
+"""What the section Model shows about the models: rows of its table, details, and what speaks against a model."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ImplantSegLib.labels import NAMES
+
+CLASSES = ("residual_material", "degradation_layer", "bone")
+"""Classes whose IoU is shown, in the order of the columns."""
+
+HEADERS = (
+    "Name", "Network", "Dim.", "Voxel (µm)", "IoU residual", "IoU layer", "IoU bone", "Memory (GiB)", "Trained on",
+)  # fmt: skip
+"""Headers of the columns of :meth:`Entry.row`."""
+
+CLOSE_FACTOR = 1.2
+"""Voxels that differ by less from those of the training are like them: training scales by 0.8 to 1.25."""
+
+Voxel = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of ``models list --json``."""
+
+    name: str
+    network: str = ""
+    dimensions: str = ""
+    """``2D`` or ``3D``."""
+    trained_on: str = ""
+    voxel_um: Voxel | None = None
+    """Voxel size (z, y, x) of the training scans; ``None`` when they differ among each other."""
+    iou_percent: Mapping[str, float] = field(default_factory=dict)
+    """By class."""
+    memory_bytes: int | None = None
+    """Memory of the network for one window of 512 × 512 pixels; ``None`` where torch is missing."""
+    problems: tuple[str, ...] = ()
+    """Why it cannot be used."""
+    deletable: bool = False
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Entry:
+        """Read one entry of the list."""
+        voxel_um, scores = told["voxel_size_um"], told["iou_percent"]
+        return cls(
+            name=told["name"],
+            network=told["network"] or "",
+            dimensions=told["dimensions"] or "",
+            trained_on=told["trained_on"] or told["summary"],
+            voxel_um=None if voxel_um is None else (voxel_um[0], voxel_um[1], voxel_um[2]),
+            iou_percent={key: scores[key] for key in CLASSES if scores.get(key) is not None},
+            memory_bytes=told["memory_bytes"],
+            problems=tuple(told["problems"]),
+            deletable=told["deletable"],
+        )
+
+    def row(self) -> list[str | float]:
+        """Cells of the table; numbers are rounded as they are shown, so that columns sort by them."""
+        return [
+            self.name,
+            self.network or "?",
+            self.dimensions,
+            "" if self.voxel_um is None else _one_size(self.voxel_um),
+            *(round(self.iou_percent[key], 1) if key in self.iou_percent else "" for key in CLASSES),
+            "" if self.memory_bytes is None else round(self.memory_bytes / 2**30, 2),
+            self.trained_on,
+        ]
+
+
+def voxel_warning(model_um: Voxel | None, scan_um: Voxel | None) -> str:
+    """Tell how far the voxels of a scan are from those of a model; empty when they are close, or unknown.
+
+    Parameters
+    ----------
+    model_um, scan_um : tuple of float or None
+        Voxel sizes (z, y, x) in µm.
+    """
+    if model_um is None or scan_um is None:
+        return ""
+    ratio = (scan_um[0] * scan_um[1] * scan_um[2] / (model_um[0] * model_um[1] * model_um[2])) ** (1 / 3)
+    if 1 / CLOSE_FACTOR <= ratio <= CLOSE_FACTOR:
+        return ""
+    remedy = f"; bin it by {round(1 / ratio)}" if round(1 / ratio) >= 2 else ""
+    return (
+        f"The voxels of the scan ({micrometres(scan_um)}) are {ratio:.2f} times as large as the "
+        f"{micrometres(model_um)} that the model was trained at{remedy}."
+    )
+
+
+def micrometres(size_um: Voxel) -> str:
+    """Text of a voxel size, one number when all three are the same."""
+    size = _one_size(size_um)
+    return f"{size} µm" if isinstance(size, str) else f"{size:g} µm"
+
+
+def _one_size(size_um: Voxel) -> str | float:
+    sizes = [float(f"{step:.4g}") for step in size_um]
+    return sizes[0] if len(set(sizes)) == 1 else " × ".join(f"{step:g}" for step in sizes)
+
+
+def details(told: Mapping[str, Any]) -> str:
+    """Table in HTML of what ``models show --json`` tells; what it does not tell is left out."""
+    made = told.get("provenance", {})
+    scores = told.get("scores", {})
+    iou = {NAMES[label]: scores.get(f"iou_percent.{NAMES[label]}") for label in NAMES}
+    rows = {
+        "Summary": told.get("summary"),
+        "Network": _pairs({told.get("network", ""): "", **told.get("options", {})}),
+        "Trained on": _some(made.get("training", ())),
+        "Validated on": _some(made.get("validation", ())),
+        "IoU": ", ".join(f"{name.replace('_', ' ')} {value:.1f} %" for name, value in iou.items() if value is not None),
+        "Made": _pairs({key: made[key] for key in ("date", "implantseg", "recipe_name") if key in made}),
+        "Licence": told.get("licence"),
+        "File": told.get("path"),
+        "SHA-256": told.get("weights_sha256"),
+    }
+    cells = (
+        f"<tr><td><b>{key}</b>&nbsp;</td><td>{html.escape(str(text))}</td></tr>" for key, text in rows.items() if text
+    )
+    return f"<table>{''.join(cells)}</table>"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}".strip() for key, value in values.items())
+
+
+def _some(names: Any, shown: int = 3) -> str:
+    names = list(names)
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

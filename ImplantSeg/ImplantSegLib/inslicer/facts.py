@@ -1,0 +1,81 @@
+"""What ``implantseg environment --json`` tells, as sentences for the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ImplantSegLib.errors import size_text
+
+Facts = Mapping[str, Any]
+
+TORCH_REMEDY = (
+    "In the module PyTorch Utils uninstall PyTorch, restart Slicer, and install it again there: "
+    "it then takes the build for the GPU."
+)
+
+
+def device_line(facts: Facts) -> str:
+    """Tell the build of PyTorch and the GPUs in one line."""
+    torch = facts["torch"]
+    if not torch["version"]:
+        return "PyTorch is not installed"
+    build = "the CPU alone" if torch["build"] == "cpu" else torch["build"]
+    return f"PyTorch {torch['version']}, built for {build}; {gpu_line(facts)}"
+
+
+def gpu_line(facts: Facts) -> str:
+    """Tell the GPUs and their free memory."""
+    return "; ".join(_gpu(gpu) for gpu in facts["gpus"]) or "no GPU found"
+
+
+def _gpu(gpu: Mapping[str, Any]) -> str:
+    free, total = gpu["memory_free_bytes"], gpu["memory_total_bytes"]
+    memory = f", {size_text(free)} of {size_text(total)} free" if free is not None and total is not None else ""
+    return f"{gpu['name']}{memory}"
+
+
+def idle_gpu(facts: Facts) -> str:
+    """Tell that a GPU is idle, why, and what to do; empty when none is."""
+    if not facts["idle_gpu"]:
+        return ""
+    torch, name = facts["torch"], facts["gpus"][0]["name"]
+    if torch["build"] == "cpu":
+        return f"The GPU {name} is idle: PyTorch {torch['version']} is built for the CPU alone. {TORCH_REMEDY}"
+    return (
+        f"The GPU {name} is idle: PyTorch is built for {torch['build']} but finds no GPU. Update the driver of the "
+        "GPU, and see whether CUDA_VISIBLE_DEVICES hides it."
+    )
+
+
+def missing(facts: Facts) -> list[str]:
+    """Names of the packages that every run needs and that are missing, damaged or too old; torch is told apart."""
+    return [
+        package["name"]
+        for package in facts["packages"]
+        if not package["extra"] and package["state"] != "ok" and package["name"] != "torch"
+    ]
+
+
+def problems(facts: Facts) -> list[str]:
+    """Tell what hinders every run."""
+    found = []
+    if not facts["torch"]["version"]:
+        found.append("PyTorch is not installed; install it in the section Environment.")
+    if names := missing(facts):
+        found.append(f"Python packages are missing ({', '.join(names)}); install them in the section Environment.")
+    return found
+
+
+def rows(facts: Facts) -> list[tuple[str, str, str, bool]]:
+    """Rows of the table of packages: name, what is needed, what was found, whether that will do."""
+    return [_row(package) for package in facts["packages"]]
+
+
+def _row(package: Mapping[str, Any]) -> tuple[str, str, str, bool]:
+    state = package["state"]
+    found = package["version"] or ("there" if state == "ok" else "")
+    told = found if state == "ok" else f"{state} {found}".strip()
+    extra = f" (to {package['extra']})" if package["extra"] else ""
+    # what only training needs may be missing
+    return f"{package['name']}{extra}", package["wanted"], told, state == "ok" or bool(package["extra"])
