@@ -42,6 +42,7 @@ __all__ = [
     "process",
     "reset",
     "screenshot",
+    "select",
     "start",
     "unload",
     "wait",
@@ -85,6 +86,13 @@ def load(path: str | Path) -> Any:
     from host import modules
 
     return modules.load(Path(path))
+
+
+def select(name: str) -> None:
+    """Show a loaded module and leave the other one, as the list of modules does; :func:`load` does it too."""
+    from host import modules
+
+    modules.select(name)
 
 
 def unload() -> None:

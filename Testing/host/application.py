@@ -16,6 +16,18 @@ from host.layout import LayoutManager
 from host.signals import fitted
 
 
+class ModuleSelector:
+    """The list of modules; it knows which one is shown."""
+
+    selectedModule = ""
+
+    def selectModule(self, name: str) -> None:
+        """Show a module."""
+        from host import modules
+
+        modules.select(name)
+
+
 @pythonqt.strict
 class qSlicerMainWindow(QtWidgets.QMainWindow):
     """The main window, which shows nothing but keeps the text of its status bar."""
@@ -23,7 +35,12 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("qSlicerMainWindow")
+        self._selector = ModuleSelector()
         self.statusBar().messageChanged.connect(lambda text: text and record.show("status", text))
+
+    def moduleSelector(self) -> ModuleSelector:
+        """Give the list of modules."""
+        return self._selector
 
 
 class ModuleManager(QtCore.QObject):

@@ -13,7 +13,7 @@ from PySide6 import QtWidgets
 from host.scene import Module
 from host.widgets.mrml_selectors import qMRMLWidget
 
-_loaded: list[tuple[str, Any]] = []
+_loaded: list[Module] = []
 
 
 class ModuleDescription:
@@ -58,7 +58,7 @@ class Panel(qMRMLWidget):
 
 
 def load(path: Path) -> Any:
-    """Load a module, build its panel, enter it; give its widget, None where it has none."""
+    """Load a module, build its panel, show it; give its widget, None where it has none."""
     path = path.resolve()
     name = path.stem
     if str(path.parent) not in sys.path:
@@ -69,15 +69,19 @@ def load(path: Path) -> Any:
     setattr(slicer.modules, name.lower(), entry)
     setattr(slicer.modules, f"{name}Instance", getattr(module, name)(description))
     entry.title = description.title
-    _loaded.append((name, entry))
+    _loaded.append(entry)
     slicer.app.send("startupCompleted()")
     if not hasattr(module, f"{name}Widget"):
         return None
     entry.panel = Panel(entry)
-    widget = entry.panel.reload()
-    if hasattr(widget, "enter"):
-        widget.enter()
-    return widget
+    try:
+        entry.panel.reload()
+        select(name)
+    except Exception:
+        # a panel that was not finished can neither be left nor cleaned up
+        _forget(_loaded.pop())
+        raise
+    return _widget(entry)
 
 
 def _import(name: str, path: Path) -> Any:
@@ -88,16 +92,41 @@ def _import(name: str, path: Path) -> Any:
     return module
 
 
+def _widget(entry: Module) -> Any:
+    return vars(slicer.modules).get(f"{entry.name}Widget")
+
+
+def select(name: str) -> None:
+    """Show a module's panel and leave the one that was shown; of modules that are not loaded the name is kept."""
+    shown = slicer.app.mainWindow().moduleSelector()
+    if shown.selectedModule != name:
+        _call(shown.selectedModule, "exit")
+        shown.selectedModule = name
+        _call(name, "enter")
+
+
+def _call(name: str, method: str) -> None:
+    for entry in _loaded:
+        if entry.name == name and hasattr(_widget(entry), method):
+            getattr(_widget(entry), method)()
+
+
 def unload() -> None:
-    """Take all loaded modules away, the last one first."""
+    """Leave the module that is shown, and take all loaded modules away, the last one first."""
+    select("")
     while _loaded:
-        name, entry = _loaded.pop()
-        widget = getattr(slicer.modules, f"{name}Widget", None)
-        if widget is not None and hasattr(widget, "exit"):
-            widget.exit()
-        slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
-        if entry.panel is not None:
-            entry.panel.delete()
-        for attribute in (name.lower(), f"{name}Instance", f"{name}Widget"):
-            vars(slicer.modules).pop(attribute, None)
-        sys.modules.pop(name, None)
+        slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(_loaded[-1].name)
+        _forget(_loaded.pop())
+
+
+def _forget(entry: Module) -> None:
+    widget = _widget(entry)
+    if widget is not None:
+        slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", widget._onModuleAboutToBeUnloaded)
+    if entry.panel is not None:
+        entry.panel.delete()
+    shown = slicer.app.mainWindow().moduleSelector()
+    shown.selectedModule = "" if shown.selectedModule == entry.name else shown.selectedModule
+    for attribute in (entry.name.lower(), f"{entry.name}Instance", f"{entry.name}Widget"):
+        vars(slicer.modules).pop(attribute, None)
+    sys.modules.pop(entry.name, None)

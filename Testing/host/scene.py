@@ -15,7 +15,7 @@ SHARE = Path(__file__).parent / "share"
 """Small terminologies of our own, where Slicer has its large ones."""
 
 LOGICS = {
-    "colors": ("vtkMRMLColorLogic", "Colors"),
+    "colors": ("vtkSlicerColorLogic", "Colors"),
     "terminologies": ("vtkSlicerTerminologiesModuleLogic", "Terminologies"),
     "units": ("vtkSlicerUnitsLogic", "Units"),
     "subjecthierarchy": ("vtkSlicerSubjectHierarchyModuleLogic", "SubjectHierarchy"),
@@ -56,6 +56,7 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
     scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
     slicer.mrmlScene = scene
     slicer.modules = types.SimpleNamespace()
+    application.SetHomeDirectory(cache_folder)
     application.SetMRMLScene(scene)
     application.GetColorLogic().SetMRMLScene(scene)
     application.GetColorLogic().AddDefaultColorNodes()
@@ -73,8 +74,8 @@ def _add_logic(scene: Any, application: Any, name: str, class_name: str, known_a
     logic = getattr(slicer, class_name)()
     if name == "terminologies":
         logic.SetModuleShareDirectory(str(SHARE))
-    logic.SetMRMLScene(scene)
     logic.SetMRMLApplicationLogic(application)
+    logic.SetMRMLScene(scene)
     application.SetModuleLogic(known_as, logic)
     setattr(slicer.modules, name, Module(name, logic))
 

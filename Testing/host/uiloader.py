@@ -6,6 +6,9 @@ only warns, or says nothing. Connections of the form are made with the signals o
 
 from __future__ import annotations
 
+import functools
+import inspect
+import operator
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -32,7 +35,7 @@ class UiLoader(QtUiTools.QUiLoader):
         if cls is None and hasattr(QtWidgets, class_name):
             cls = pythonqt.strict_class(getattr(QtWidgets, class_name))
         if cls is None:
-            raise RuntimeError(f"the host has no stand-in for the class {class_name} of the widget {name}")
+            return super().createWidget(class_name, parent, name)
         widget = cls(parent)
         widget.setObjectName(name)
         return widget
@@ -67,33 +70,39 @@ class UiLoader(QtUiTools.QUiLoader):
 
 
 def _check_and_spell_out(root: ET.Element) -> None:
-    """Check the properties of custom widgets, and write their enumerators as numbers, which Qt can read."""
+    """Check the classes and properties of all widgets, and write enumerators of custom ones as numbers for Qt.
+
+    What goes wrong while Qt builds the form would be lost: it cannot pass exceptions on.
+    """
     for element in root.iter("widget"):
-        cls = WIDGETS.get(element.get("class"))
-        if cls is None:
+        class_name, name = element.get("class"), element.get("name")
+        if class_name == "Line":  # Designer's own: a frame
             continue
-        meta = cls.staticMetaObject
+        cls = WIDGETS.get(class_name) or getattr(QtWidgets, class_name, None)
+        if cls is None:
+            raise RuntimeError(f"the host has no stand-in for the class {class_name} of the widget {name}")
         for found in element.findall("property"):
-            if meta.indexOfProperty(found.get("name")) < 0 and found.get("stdset") != "0":
+            if found.get("stdset") != "0" and not _has_property(cls, found.get("name")):
                 raise AttributeError(
-                    f"{element.get('class')} ({element.get('name')}) has no property '{found.get('name')}'; "
+                    f"{class_name} ({name}) has no property '{found.get('name')}'; "
                     'a dynamic property is written with stdset="0"'
                 )
-            for tag in ("enum", "set"):
-                spelled = found.find(tag)
-                if spelled is not None and hasattr(cls, _first_name(spelled.text)):
-                    spelled.tag, spelled.text = "number", str(_number(cls, spelled.text))
+            if class_name in WIDGETS:
+                _spell_out(cls, found)
 
 
-def _first_name(text: str) -> str:
-    return text.partition("|")[0].rpartition("::")[2].strip()
+def _spell_out(cls: type, found: ET.Element) -> None:
+    for tag in ("enum", "set"):
+        spelled = found.find(tag)
+        if spelled is not None and spelled.text.startswith(f"{cls.__name__}::"):
+            parts = [part.rpartition("::")[2].strip() for part in spelled.text.split("|")]
+            spelled.tag = "number"
+            spelled.text = str(functools.reduce(operator.or_, (int(getattr(cls, part)) for part in parts)))
 
 
-def _number(cls: type, text: str) -> int:
-    total = 0
-    for part in text.split("|"):
-        total |= int(getattr(cls, part.rpartition("::")[2].strip()))
-    return total
+def _has_property(cls: type, name: str) -> bool:
+    # not by the meta object of the class, which Python rebuilds when it likes; Designer sets buddies itself
+    return name == "buddy" or isinstance(inspect.getattr_static(cls, name, None), (QtCore.Property, property))
 
 
 def _connect(form: QtWidgets.QWidget, connection: ET.Element) -> None:
