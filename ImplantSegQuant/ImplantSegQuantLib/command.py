@@ -84,7 +84,7 @@ def register(argv: list[str]) -> None:
     from ImplantSegLib.files import refuse_overwriting
     from ImplantSegQuantLib.mesh_file import check_suffix, write_surface
     from ImplantSegQuantLib.pose import save_pose
-    from ImplantSegQuantLib.workflow import RegisterJob, find_pose
+    from ImplantSegQuantLib.registration import RegisterJob, find_pose
 
     for source in filter(None, (options.segmentation, options.reference, options.start)):
         for target in filter(None, (options.out, options.surface)):

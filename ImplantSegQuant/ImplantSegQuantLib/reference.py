@@ -79,7 +79,13 @@ def load(text_or_path: str | Path) -> Reference:
         return Reference(field_of_mesh(path), text)
     from ImplantSegLib.volumes import read
 
-    return of_labels(read(path), text)
+    volume = read(path)
+    if volume.metadata.get("voxel_size_known", "yes") != "yes":
+        raise InputError(
+            f"the file of the reference {path} tells no voxel size",
+            f"write it into a copy, for example: implantseg convert {path} reference.nrrd --spacing-um 20",
+        )
+    return of_labels(volume, text)
 
 
 _SLAB_SLICES = 32

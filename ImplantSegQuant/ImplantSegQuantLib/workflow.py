@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
@@ -19,7 +19,6 @@ from ImplantSegQuantLib.sample import Sample, Survey, survey
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
-    from ImplantSegQuantLib.mesh_file import Surface
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
 
@@ -28,6 +27,8 @@ SURFACES = ("reference.vtp", "contact.vtp")
 
 OUTPUTS = ("results.json", "results.csv", "report.html", "pose.tfm", "roi.nrrd", "job.toml", *SURFACES)
 """Files that ``quantify`` writes."""
+
+MASK = "mask of the field of view"
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,15 @@ def run(job: QuantifyJob) -> dict[str, Any]:
 
 def _volume_paths(job: QuantifyJob) -> dict[str, str]:
     """Files on the grid of the segmentation, by their role."""
-    paths = {"segmentation": job.segmentation, "truth": job.truth, "image": job.image}
+    paths = {"segmentation": job.segmentation, "truth": job.truth, "image": job.image, MASK: mask_of(job.fov)}
     return {role: path for role, path in paths.items() if path is not None}
+
+
+def mask_of(fov: str) -> str | None:
+    """Path of the mask that a field of view names, if it names one."""
+    from ImplantSegLib.volumes import FieldOfView
+
+    return fov if fov != "auto" and FieldOfView.parse(fov).mask is not None else None
 
 
 def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> FieldOfView:
@@ -140,54 +148,6 @@ def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> Fie
     if text != "auto":
         return FieldOfView.parse(text)
     return FieldOfView.of(other if other is not None and "fov" not in volume.metadata else volume)
-
-
-@dataclass(frozen=True)
-class RegisterJob:
-    """What to register, and with what; the fields are those of :class:`QuantifyJob`."""
-
-    segmentation: str
-    reference: str
-    start: str | None = None
-    """A pose to start from: then nothing is searched, only refined."""
-    fov: str = "auto"
-    spacing_um: tuple[float, float, float] | None = None
-
-
-class Registered(NamedTuple):
-    """A pose, and what it belongs to."""
-
-    pose: Pose
-    sample: Sample
-    reference: Reference
-
-    def surface(self) -> Surface:
-        """Surface of the reference in the scan; see :func:`ImplantSegQuantLib.surface_map.reference_surface`."""
-        from ImplantSegQuantLib.surface_map import reference_surface
-
-        return reference_surface(self.reference, self.pose, self.sample.segmentation, self.sample.fov)
-
-
-def find_pose(job: RegisterJob) -> Registered:
-    """Find the pose of the reference in a segmentation.
-
-    Raises
-    ------
-    InputError
-        For input that cannot be registered.
-    """
-    from ImplantSegLib.volumes import read
-    from ImplantSegQuantLib import pose as poses
-    from ImplantSegQuantLib import reference as references
-    from ImplantSegQuantLib.register import register
-
-    start = None if job.start is None else poses.load_pose(job.start)
-    volume = read(job.segmentation, job.spacing_um)
-    checks.check_voxel_size(volume, "segmentation")
-    sample = Sample(volume, field_of_view(job.fov, volume))
-    survey(sample)
-    reference = references.load(job.reference)
-    return Registered(register(volume, reference, sample.fov, start), sample, reference)
 
 
 def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
@@ -240,6 +200,7 @@ def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> di
             pose=job.pose,
             truth=job.truth,
             image=job.image,
+            fov=mask_of(job.fov),
         ),
     }
 

@@ -132,6 +132,15 @@ def test_a_label_file_is_loaded(tmp_path):
     assert found.source.endswith("ball.nrrd")
 
 
+def test_a_label_file_without_a_voxel_size_is_refused(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "ball.tif", ball().array)
+    with pytest.raises(InputError, match="tells no voxel size") as caught:
+        reference.load(tmp_path / "ball.tif")
+    assert "--spacing-um 20" in caught.value.remedy
+
+
 def test_bounds_of_the_reference():
     np.testing.assert_allclose(reference.of_labels(ball()).bounds_mm, [CENTRE - 0.8, CENTRE + 0.8], atol=0.07)
 

@@ -8,7 +8,7 @@ import pytest
 
 from ImplantSegLib import cli
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.volumes import Volume, read, write
+from ImplantSegLib.volumes import FieldOfView, Volume, read, write
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 
 MM = 0.05
@@ -155,6 +155,32 @@ def test_truth_on_another_grid(files, capsys):
     write(Volume(pin()[1:], (MM,) * 3, (1.0, 2.0, 3.0)), files / "other.nrrd")
     assert quantify(files, "--truth", files / "other.nrrd") == 2
     assert "different grids: shape (16, 60, 60)" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_mask_is_a_field_of_view_like_the_circle_it_draws(files):
+    labels = read(files / "labels.seg.nrrd")
+    circle = "circle:29.4,29.4,25"
+    mask = FieldOfView.parse(circle).slab_mask(slice(0, SHAPE[0]), SHAPE)
+    write(labels.like(mask.astype(np.uint8)), files / "mask.nrrd")
+    found = []
+    for fov in (circle, files / "mask.nrrd"):
+        assert quantify(files, "--fov", fov) == 0
+        found.append(json.loads((files / "out" / "results.json").read_text()))
+    assert found[0]["measurements"] == found[1]["measurements"]
+    assert found[1]["provenance"]["inputs"]["fov"]["sha256"]
+    height = SHAPE[0] * MM
+    assert found[1]["measurements"]["roi_volume"]["value"] == pytest.approx(math.pi * (25 * MM) ** 2 * height, rel=0.02)
+
+
+@pytest.mark.parametrize(("cut", "words"), [(slice(1, None), "shape (15, 60, 60)"), (slice(None), "origin (0, 0, 0)")])
+def test_a_mask_on_another_grid(files, capsys, cut, words):
+    write(Volume(np.ones(SHAPE, np.uint8)[cut], (MM,) * 3), files / "mask.nrrd")
+    for verb in (quantify, register):
+        assert verb(files, "--fov", files / "mask.nrrd") == 2
+        error = capsys.readouterr().err
+        assert "the segmentation and the mask of the field of view are on different grids" in error
+        assert words in error
 
 
 def test_results_cannot_be_written(files, capsys):
