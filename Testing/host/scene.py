@@ -15,7 +15,7 @@ SHARE = Path(__file__).parent / "share"
 """Small terminologies of our own, where Slicer has its large ones."""
 
 LOGICS = {
-    "colors": ("vtkSlicerColorLogic", "Colors"),
+    "colors": ("vtkMRMLColorLogic", "Colors"),
     "terminologies": ("vtkSlicerTerminologiesModuleLogic", "Terminologies"),
     "units": ("vtkSlicerUnitsLogic", "Units"),
     "subjecthierarchy": ("vtkSlicerSubjectHierarchyModuleLogic", "SubjectHierarchy"),
@@ -64,6 +64,8 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
         _add_logic(scene, application, name, class_name, known_as)
     _add_cache(scene, cache_folder)
     _alias_libraries()
+    # the logic of the desktop's Colors module, which would look for colour files, does it there
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     scene.AddObserver(scene.NodeAddedEvent, _node_added)
     scene.AddObserver(scene.NodeAboutToBeRemovedEvent, _node_removed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from typing import Any
@@ -23,6 +24,7 @@ def start() -> Any:
 def _start() -> Any:
     from host import pythonqt
 
+    _keep_none_alive()
     pythonqt.install()
     import slicer
     import slicer.util
@@ -35,6 +37,14 @@ def _start() -> Any:
     slicer.app.attach(scene, logic)
     _install_modules()
     return scene
+
+
+def _keep_none_alive() -> None:
+    """Give None references to spare: PySide6 takes one with every call that returns nothing, and Python before 3.12
+    ends the process when none is left.
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 48
 
 
 def _install_modules() -> None:
