@@ -1,13 +1,21 @@
-"""ImplantSegQuant, a module of 3D Slicer: a form that starts ``implantseg quantify`` on a segmentation of the scene."""
+"""ImplantSegQuant, a module of 3D Slicer: forms that start ``implantseg quantify``, and load what it measures."""
 
-import shutil
-import tempfile
+import enum
+import sys
 from pathlib import Path
+from typing import Annotated, Union
 
-import qt
 import slicer
+from slicer import (
+    vtkMRMLLabelMapVolumeNode,
+    vtkMRMLModelNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+)
 from slicer.i18n import tr as _
 from slicer.i18n import translate
+from slicer.parameterNodeWrapper import Minimum, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -26,89 +34,186 @@ class ImplantSegQuant(ScriptedLoadableModule):
         parent.dependencies = ["ImplantSeg"]
         parent.contributors = ["The ImplantSeg authors"]
         parent.helpText = _(
-            "Measures degradation and osseointegration of a segmented implant: degradation rate, bone-implant contact, "
-            "bone volume fraction. The work is done by the command 'implantseg quantify' in a process of its own."
+            "Measures degradation and osseointegration of a segmented biodegradable implant against its reference: "
+            "degradation rate, bone-implant contact, bone volume fraction and more, of one sample or of many over the "
+            "healing time. The work is done by the command 'implantseg' in a process of its own: Slicer stays usable. "
+            '<a href="https://github.com/ImplantSeg/SlicerImplantSeg#in-3d-slicer">Documentation</a>'
         )
-        parent.acknowledgementText = _("Licence: Apache-2.0.")
+        parent.acknowledgementText = _(
+            "The measures are those of: Lopes Marinho A, Kazimi B, Ćwieka H, Marek R, Beckmann F, Willumeit-Römer R, "
+            "Moosmann J and Zeller-Plumhoff B (2024) A comparison of deep learning segmentation models for synchrotron "
+            "radiation based tomograms of biodegradable bone implants. <i>Front. Phys.</i> 12:1257512. "
+            '<a href="https://doi.org/10.3389/fphy.2024.1257512">doi: 10.3389/fphy.2024.1257512</a>. '
+            "Licence: Apache-2.0."
+        )
+
+
+class ReferenceKind(enum.Enum):
+    """Where the shape of the screw before it degraded is known from."""
+
+    SEGMENTATION = "segmentation"
+    MODEL = "model"
+    FILE = "file"
+    SCREW = "screw"
+
+    def label(self):
+        """Text in the form."""
+        return {
+            ReferenceKind.SEGMENTATION: _("a segmentation or label volume of the scene"),
+            ReferenceKind.MODEL: _("a model of the scene"),
+            ReferenceKind.FILE: _("a file on disk"),
+            ReferenceKind.SCREW: _("a screw by its numbers"),
+        }[self]
+
+
+class FovKind(enum.Enum):
+    """Where the scan holds measured voxels."""
+
+    AUTO = "auto"
+    BOX = "box"
+    CIRCLE = "circle"
+    MASK = "mask"
+
+    def label(self):
+        """Text in the form."""
+        return {
+            FovKind.AUTO: _("as the scan tells"),
+            FovKind.BOX: _("the whole box"),
+            FovKind.CIRCLE: _("a circle in every slice"),
+            FovKind.MASK: _("a mask"),
+        }[self]
+
+
+Millimetres = Annotated[float, Minimum(0)]
+Labels = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 - as parameterNodeWrapper knows it
+Mask = Union[vtkMRMLSegmentationNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+
+
+@parameterNodeWrapper
+class ImplantSegQuantParameterNode:
+    """Everything that the user chooses; it is saved with the scene."""
+
+    # the sample
+    segmentation: vtkMRMLSegmentationNode
+    weeks: Annotated[float, Minimum(0)] = 0.0  # 0: not told yet
+    truth: vtkMRMLSegmentationNode
+    scan: vtkMRMLScalarVolumeNode
+    sampleName: str
+    studyFolder: Path
+    # the screw before it degraded
+    referenceKind: ReferenceKind = ReferenceKind.SEGMENTATION
+    referenceSegmentation: Labels
+    referenceModel: vtkMRMLModelNode
+    referencePath: Path
+    screwDiameterMm: Millimetres = 3.5
+    screwLengthMm: Millimetres = 16.0
+    screwThreadDepthMm: Millimetres = 0.5
+    screwPitchMm: Millimetres = 1.25
+    screwCrestMm: Millimetres = 0.15
+    screwLeadMm: Millimetres = 0.2
+    screwRootMm: Millimetres = 0.45
+    screwHeadDiameterMm: Millimetres = 5.0
+    screwHeadHeightMm: Millimetres = 2.2
+    screwSocketMm: Millimetres = 2.5
+    screwSocketDepthMm: Millimetres = 1.2
+    screwTipMm: Millimetres = 1.8
+    # how it is measured
+    roiMm: Millimetres = 1.0
+    fovKind: FovKind = FovKind.AUTO
+    circleY: float = 0.0
+    circleX: float = 0.0
+    circleRadius: float = 0.0
+    fovMask: Mask
+    # what is shown
+    shownResults: vtkMRMLTableNode
+    chartMeasure: str = "degradation_rate"
 
 
 class ImplantSegQuantWidget(ScriptedLoadableModuleWidget):
-    """The form: reads the widgets, starts the run, shows its progress, loads the table and opens the report."""
+    """The panel: all that it does is in its sections."""
 
     def setup(self):
-        """Build the form."""
+        """Build the panel."""
         super().setup()
-        from ImplantSegLib.inslicer.runner import Runner
+        from ImplantSegLib.inslicer.panel import Panel
+        from ImplantSegQuantLib.inslicer.sections import SECTIONS
 
-        form = slicer.util.loadUI(self.resourcePath("UI/ImplantSegQuant.ui"))
-        form.setMRMLScene(slicer.mrmlScene)
-        self.layout.addWidget(form)
-        self.ui = slicer.util.childWidgetVariables(form)
         self.logic = ImplantSegQuantLogic()
-        self.runner = Runner(self.ui)
-        self.ui.applyButton.connect("clicked(bool)", self.onApply)
-        self.ui.reportButton.connect("clicked(bool)", self.onReport)
-        self.ui.reportButton.enabled = False
-        self.report = None
+        self.panel = Panel(self.layout, self.logic, SECTIONS)
+        self.layout.addStretch(1)
+
+    def enter(self):
+        """Tie the forms to the parameters."""
+        self.panel.enter()
+
+    def exit(self):
+        """Leave the parameters alone while another module is shown."""
+        self.panel.exit()
 
     def cleanup(self):
         """End a run that is still going when the module goes away."""
-        self.runner.close()
+        self.panel.close()
 
-    def onApply(self):
-        """Hand the chosen segmentation to a run; load its table when it is done."""
-        with slicer.util.tryWithErrorDisplay(_("The run could not be started.")):
-            node, out = self.ui.segmentationSelector.currentNode(), self.ui.outputPath.currentPath
-            arguments = self.logic.prepare(node, self.ui.referencePath.currentPath, self.ui.weeksSpinBox.value, out)
-            self.ui.reportButton.enabled = False
-            self.runner.start(
-                "quantify",
-                arguments,
-                succeeded=lambda: self.onResults(out),
-                ended=lambda: self.logic.discard(arguments),
-            )
-
-    def onResults(self, out):
-        """Load the table of measurements and offer the report."""
-        self.logic.load(out)
-        self.report = Path(out) / "report.html"
-        self.ui.reportButton.enabled = self.report.is_file()
-
-    def onReport(self):
-        """Open the report in the browser."""
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.report)))
+    def onReload(self):
+        """Read the libraries again too, which Slicer's developer mode leaves as they were."""
+        self.panel.close()
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("ImplantSegLib", "ImplantSegQuantLib")]:
+            del sys.modules[name]
+        super().onReload()
 
 
 class ImplantSegQuantLogic(ScriptedLoadableModuleLogic):
-    """Files for the run and from it; no widgets."""
+    """Measurement of a segmentation for scripts and tests: no widgets."""
 
-    def prepare(self, node, reference, weeks, out):
-        """Write the segmentation to a temporary folder and give the arguments of ``quantify``."""
-        from ImplantSegLib.inslicer import commands, mrml
+    def getParameterNode(self):
+        """Give the parameters of the module."""
+        return ImplantSegQuantParameterNode(super().getParameterNode())
 
-        folder = Path(tempfile.mkdtemp(prefix="ImplantSegQuant-", dir=slicer.app.temporaryPath))
-        arguments = [folder / "labels.seg.nrrd"]
+    def quantify(self, segmentationNode, reference, weeks, poseNode=None, **options):
+        """Measure a sample, and wait for the result.
+
+        Parameters
+        ----------
+        segmentationNode : vtkMRMLSegmentationNode
+            Segments residual material, degradation layer and bone, found by id, name or terminology.
+        reference : node, pathlib.Path or str
+            The screw before it degraded: segmentation, label volume or model, file, or ``screw:diameter=3.5``.
+        weeks : float
+            Healing time.
+        poseNode : vtkMRMLLinearTransformNode, optional
+            Moves the reference to where it lies in the scan; found by registration when it is not given.
+        **options
+            ``truth`` and ``scan`` (nodes), ``roi_mm``, ``fov`` (text or node), ``name`` of the sample, ``study``
+            (pathlib.Path, the folder in which the folder of the results is made).
+
+        Returns
+        -------
+        vtkMRMLTableNode
+            The measures; ROI, contact, reference and pose lie in the same folder of the subject hierarchy.
+
+        Raises
+        ------
+        ImplantSegLib.errors.ImplantSegError
+            When it cannot be measured, with the reason and what to do.
+        """
+        from ImplantSegLib.errors import InputError
+        from ImplantSegQuantLib.inslicer import blocking
+        from ImplantSegQuantLib.inslicer.choice import Choice
+        from ImplantSegQuantLib.inslicer.measuring import Measuring
+
+        choice = Choice(segmentationNode, reference, weeks, **options)
+        problems = choice.problems()
+        if problems:
+            raise InputError("\n".join(problems))
+        task = Measuring(choice, poseNode)
         try:
-            arguments = commands.quantify(arguments[0], out, reference, weeks)
-            mrml.save_segmentation(node, arguments[0])
-        except Exception:
-            self.discard(arguments)
-            raise
-        return arguments
-
-    def load(self, out):
-        """Load the table of measurements of a results folder."""
-        from ImplantSegLib.inslicer import mrml
-
-        return mrml.load_table(Path(out) / "results.csv", "Implant measurements")
-
-    def discard(self, arguments):
-        """Delete the temporary folder of a run."""
-        shutil.rmtree(arguments[0].parent, ignore_errors=True)
+            return task.load(blocking.run(task.steps))
+        finally:
+            task.end()
 
 
 class ImplantSegQuantTest(ScriptedLoadableModuleTest):
-    """What needs Slicer: a segmentation of the scene becomes a file and the right arguments."""
+    """What needs Slicer: a phantom measured end to end; the libraries have tests of their own."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -117,19 +222,22 @@ class ImplantSegQuantTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """Run every test."""
         self.setUp()
-        self.test_a_segmentation_becomes_a_file_and_arguments()
+        self.test_a_phantom_is_measured()
 
-    def test_a_segmentation_becomes_a_file_and_arguments(self):
-        """The file lies where the arguments say, and is gone after the run."""
-        import numpy as np
+    def test_a_phantom_is_measured(self):
+        """A child process makes a small phantom, another measures it; the table tells the truth."""
+        import tempfile
 
-        labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
-        slicer.util.updateVolumeFromArray(labels, np.arange(4, dtype=np.uint8).reshape(1, 2, 2).repeat(3, axis=0))
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segmentation")
-        slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labels, node)
-        logic = ImplantSegQuantLogic()
-        arguments = logic.prepare(node, "screw:diameter=3.5,length=16", 12.0, "out")
-        self.assertTrue(arguments[0].is_file())
-        self.assertEqual(arguments[1:], ["--reference", "screw:diameter=3.5,length=16", "--weeks", "12", "-o", "out"])
-        logic.discard(arguments)
-        self.assertFalse(arguments[0].parent.exists())
+        from ImplantSegLib.inslicer.runner import Step
+        from ImplantSegQuantLib.inslicer import blocking, samples
+
+        self.delayDisplay("Making a phantom")
+        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
+            size = ["--shape", "40,48,48", "--spacing-um", "80", "--weeks", "12"]
+            blocking.run([Step("Phantom", "phantom", [folder, *size])])
+            node = slicer.util.loadSegmentation(str(Path(folder) / "labels.seg.nrrd"))
+            self.delayDisplay("Measuring it")
+            table = ImplantSegQuantLogic().quantify(node, "screw", 12.0, truth=None, name="phantom")
+        measured = samples.result(table)["measurements"]
+        self.assertGreater(measured["degradation_rate_unbiased"]["value"], 0)
+        self.assertEqual(table.GetCellText(0, 2), "mm³")

@@ -1,0 +1,130 @@
+"""The section that says what is measured: segmentation, reference, healing time, truth, where the results go."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.labels import TITLES
+from ImplantSegQuantLib.inslicer import fov, labels
+from ImplantSegQuantLib.inslicer.choice import Choice
+from ImplantSegQuantLib.inslicer.form import QuantSection
+
+SCREW_KEYS = (
+    "diameter",
+    "length",
+    "thread_depth",
+    "pitch",
+    "crest",
+    "lead",
+    "root",
+    "head_diameter",
+    "head_height",
+    "socket",
+    "socket_depth",
+    "tip",
+)
+"""Numbers of the parametric screw, as ``screw:KEY=VALUE`` names them."""
+
+
+class SampleSection(QuantSection):
+    """The form of a sample; tells the other sections what was chosen."""
+
+    FORM = "ImplantSegQuantSample.ui"
+
+    def choice(self) -> Choice:
+        """Give what is chosen now."""
+        values = self.parameters
+        return Choice(
+            segmentation=values.segmentation,
+            reference=self._reference(),
+            weeks=values.weeks,
+            truth=values.truth,
+            scan=values.scan,
+            roi_mm=values.roiMm,
+            fov=self._fov(),
+            name=values.sampleName,
+            study=_folder(values.studyFolder),
+        )
+
+    def problems(self) -> list[str]:
+        """Tell what is missing or cannot be measured."""
+        return [] if self.parameters is None else self.choice().problems()
+
+    def refresh(self) -> None:
+        """Show the fields of the chosen reference and field of view, and what follows from the segmentation."""
+        kind, view = self.parameters.referenceKind.value, self.parameters.fovKind.value
+        for widget, wanted in (
+            (self.ui.referenceSegmentationSelector, "segmentation"),
+            (self.ui.referenceModelSelector, "model"),
+            (self.ui.referencePathLineEdit, "file"),
+            (self.ui.screwBox, "screw"),
+        ):
+            widget.visible = kind == wanted
+        self.ui.circleBox.visible = view == "circle"
+        self.ui.fovMaskSelector.visible = view == "mask"
+        self.ui.fovLabel.visible = view == "auto"
+        choice = self.choice()
+        self.ui.fovLabel.text = _describe_fov(fov.known(choice.segmentation, choice.truth, choice.scan))
+        self.ui.segmentsLabel.visible = choice.segmentation is not None
+        self.ui.segmentsLabel.text = _describe_segments(choice.segmentation)
+        self.ui.nameLineEdit.placeholderText = choice.title
+        self.ui.studyNoteLabel.text = _describe_results(choice)
+
+    def _reference(self) -> Any:
+        values, kind = self.parameters, self.parameters.referenceKind.value
+        if kind == "screw":
+            numbers = (getattr(values, parameter(key)) for key in SCREW_KEYS)
+            return "screw:" + ",".join(f"{key}={value:g}" for key, value in zip(SCREW_KEYS, numbers, strict=True))
+        chosen = {
+            "segmentation": values.referenceSegmentation,
+            "model": values.referenceModel,
+            "file": _folder(values.referencePath),
+        }
+        return chosen[kind]
+
+    def _fov(self) -> Any:
+        values, kind = self.parameters, self.parameters.fovKind.value
+        if kind == "circle":
+            return f"circle:{values.circleY:g},{values.circleX:g},{values.circleRadius:g}"
+        return values.fovMask if kind == "mask" else kind
+
+
+def parameter(key: str) -> str:
+    """Name of the parameter of a number of the screw: ``screwThreadDepthMm`` for ``thread_depth``."""
+    return "screw" + "".join(part.capitalize() for part in key.split("_")) + "Mm"
+
+
+def _folder(path: Path | None) -> Path | None:
+    """Give a path, or nothing for the empty one, which reads ``.``."""
+    return None if path is None or str(path) in ("", ".") else Path(path)
+
+
+def _describe_segments(node: Any) -> str:
+    if node is None:
+        return ""
+    try:
+        found = labels.check(node, "segmentation")
+    except InputError as error:
+        return f"<span style='color:#c62828'>{html.escape(str(error))}</span>"
+    known = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
+    foreign = _("; left out: {names}").format(names=", ".join(found.foreign)) if found.foreign else ""
+    return html.escape(_("Measured: {names}").format(names=known) + foreign)
+
+
+def _describe_fov(text: str) -> str:
+    if text == "box":
+        return _("The whole box: no file tells anything else.")
+    return _("As the file tells: {text}").format(text=text)
+
+
+def _describe_results(choice: Choice) -> str:
+    if not choice.title:
+        return ""
+    if choice.study is None:
+        return _("Without a study folder the files of the results are not kept when Slicer ends.")
+    return _("Results go to {folder}").format(folder=choice.results)
