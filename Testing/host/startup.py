@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes
 import os
 import sys
 from typing import Any
@@ -21,10 +22,22 @@ def start() -> Any:
     return _state["scene"]
 
 
+def _keep_singletons() -> None:
+    """Give None, True and False more references than can be lost.
+
+    PySide6 6.12 drops one with every call that returns them. From Python 3.12 on they are immortal; before, a test
+    run of some thousand calls ends in a fatal error of the interpreter.
+    """
+    if sys.version_info < (3, 12):
+        for singleton in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(singleton)).value += 1 << 40
+
+
 def _start() -> Any:
+    _keep_singletons()
     from host import pythonqt
 
-    _keep_none_alive()
+    _keep_constants_alive()
     pythonqt.install()
     import slicer
     import slicer.util
@@ -39,12 +52,13 @@ def _start() -> Any:
     return scene
 
 
-def _keep_none_alive() -> None:
-    """Give None references to spare: PySide6 takes one with every call that returns nothing, and Python before 3.12
-    ends the process when none is left.
+def _keep_constants_alive() -> None:
+    """Give None and the booleans references to spare: PySide6 takes one with every call that returns nothing, and with
+    every form that sets a property of a stand-in, and Python before 3.12 ends the process when none is left.
     """
     if sys.version_info < (3, 12):
-        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 48
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 48
 
 
 def _install_modules() -> None:
