@@ -15,7 +15,14 @@ from types import FrameType
 from typing import NamedTuple
 
 from ImplantSegLib import __version__, progress
-from ImplantSegLib.errors import ImplantSegError, InputError, MemoryLimitError, comes_of_interrupt, is_out_of_memory
+from ImplantSegLib.errors import (
+    ImplantSegError,
+    InputError,
+    MemoryLimitError,
+    MissingPackageError,
+    comes_of_interrupt,
+    is_out_of_memory,
+)
 
 
 class Verb(NamedTuple):
@@ -38,6 +45,9 @@ VERBS: dict[str, Verb] = {
     "register": Verb("ImplantSegQuantLib.command:register", "find the pose of the reference screw"),
     "quantify": Verb("ImplantSegQuantLib.command:quantify", "degradation rate, BIC, BV/TV and a report"),
     "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
+    "export-training": Verb(
+        "ImplantSegLib.training.export_command:export_training", "a folder that trains by one command"
+    ),
     "environment": Verb("ImplantSegLib.environment.command:environment", "versions, GPU, memory, missing packages"),
 }
 
@@ -115,7 +125,7 @@ def _missing_package(error: ModuleNotFoundError) -> ImplantSegError:
     package = (error.name or "").partition(".")[0]
     if not package or package.startswith("ImplantSeg"):
         raise error
-    return InputError(
+    return MissingPackageError(
         f"the package {package!r} is needed for this and is not installed",
         "install implantseg with the extra that the README names for this, or install that package",
     )

@@ -42,6 +42,12 @@ class InputError(ImplantSegError, ValueError):
     exit_code = 2
 
 
+class MissingPackageError(InputError):
+    """A package that the work needs and that is not installed (exit code 2)."""
+
+    kind = "package"
+
+
 class MemoryLimitError(ImplantSegError):
     """The work does not fit into the memory that it may use (exit code 3)."""
 

@@ -67,6 +67,7 @@ class EnvironmentSection(Section):
         for runner in (self._asking, self._reporting):
             if runner is not None:
                 runner.close()
+        self._asking = None  # asked again when the panel is shown again
 
     def _on_facts(self, output: str) -> None:
         self.facts = facts = json.loads(output)

@@ -71,13 +71,15 @@ class EstimateSection(Section):
 
     def refresh(self) -> None:
         """Make a new estimate in a moment, where anything has changed that it depends on."""
+        running = self.panel.run.runner.running
         question = self._question()
-        self.ui.estimateButton.enabled = question is not None
-        if question == self._asked:
+        self.ui.estimateButton.enabled = question is not None and not running
+        if question == self._asked and not (running and self._asking_now):
             return
         self.close()
-        self._tell(_("Estimating …") if question else "")
-        if question is not None:
+        wanted = question is not None and not running
+        self._tell(_("Estimating …") if wanted else "")
+        if wanted:
             self._timer.start()
 
     def estimate(self) -> None:
@@ -111,6 +113,10 @@ class EstimateSection(Section):
         self._asked = None
         if self._asking is not None:
             self._asking.close()
+
+    @property
+    def _asking_now(self) -> bool:
+        return self._asking is not None and self._asking.running
 
     def _on_button(self) -> None:
         self._tell(_("Estimating …"))

@@ -92,6 +92,7 @@ class ModelSection(Section):
         for runner in (self._listing, self._deed, self._showing):
             if runner is not None:
                 runner.close()
+        self._listing, self._shown = None, ""  # asked again when the panel is shown again
 
     # what the commands answer
 

@@ -25,7 +25,7 @@ from typing import IO
 LAST_LINES = 20
 """Lines of output kept for the message about a run that failed without saying why."""
 
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 2000
 """Lines that one look takes at most: a process that floods its output must not freeze who looks."""
 
 _UNREAD_S = 0.5
