@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes
 import os
 import sys
 from typing import Any
@@ -25,8 +24,8 @@ def start() -> Any:
 def _keep_singletons() -> None:
     """Give None, True and False more references than can be lost.
 
-    PySide6 6.12 drops one with every call that returns them. From Python 3.12 on they are immortal; before, a test
-    run of some thousand calls ends in a fatal error of the interpreter.
+    PySide6 6.12 drops one with every call that returns them and every property that a form sets. From Python 3.12
+    on they are immortal; before, a test run of some thousand calls ends in a fatal error of the interpreter.
     """
     if sys.version_info < (3, 12):
         for singleton in (None, True, False):
@@ -37,7 +36,6 @@ def _start() -> Any:
     _keep_singletons()
     from host import pythonqt
 
-    _keep_constants_alive()
     pythonqt.install()
     import slicer
     import slicer.util
@@ -50,15 +48,6 @@ def _start() -> Any:
     slicer.app.attach(scene, logic)
     _install_modules()
     return scene
-
-
-def _keep_constants_alive() -> None:
-    """Give None and the booleans references to spare: PySide6 takes one with every call that returns nothing, and with
-    every form that sets a property of a stand-in, and Python before 3.12 ends the process when none is left.
-    """
-    if sys.version_info < (3, 12):
-        for constant in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 48
 
 
 def _install_modules() -> None:
