@@ -81,7 +81,7 @@ def _faces(implant: Implant, slab: int) -> tuple[Array, Array]:
 
 def _quads(labels: Array, factor: int, slab: int) -> tuple[Array, Array]:
     """Corners (M, 4, 3) of every face on the lattice of voxel (or block) corners, (z, y, x), and its contact (M,)."""
-    corners, contact = [np.empty((0, 4, 3), np.int32)], [np.empty(0, np.uint8)]
+    corners, contact = [np.empty((0, 4, 3), np.int32)], [np.empty(0, np.int16)]
     start, last = 0, None
     for kinds in _kinds(labels, factor, slab):
         both = kinds if last is None else np.concatenate([last, kinds])
@@ -129,7 +129,7 @@ def _along(kinds: Array, axis: int) -> tuple[Array, Array]:
     up = (kinds[lower][at] == _IMPLANT)[:, None, None]  # the implant lies below, so the face looks up
     ring = _RINGS[axis]
     base = where + np.eye(3, dtype=np.int32)[axis]
-    return base[:, None] + np.where(up, ring, ring[::-1]), (sums[at] == _TO_BONE).astype(np.uint8)
+    return base[:, None] + np.where(up, ring, ring[::-1]), (sums[at] == _TO_BONE).astype(np.int16)
 
 
 def _ring(axis: int) -> Array:

@@ -28,7 +28,7 @@ class Surface:
     cells : int32, shape (M, 3) or (M, 4)
         Corners of every triangle or quad, counter-clockwise seen from outside.
     point_data, cell_data : mapping of str to array
-        Numbers of the N points and of the M cells.
+        Numbers of the N points and of the M cells; not uint8, which VTK takes for colours.
     facts : mapping of str to number
         What is to be known of the whole; field data in the file.
     """

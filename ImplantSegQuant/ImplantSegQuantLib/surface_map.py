@@ -59,7 +59,7 @@ def reference_surface(
     points, triangles, step_mm = triangulated(reference.field, max_points)
     inside = in_view(pose.inverse().apply(points), segmentation, fov)
     seen = pose.inverse().apply(points[inside])
-    numbers = {"inside_fov": inside.astype(np.uint8)}
+    numbers = {"inside_fov": inside.astype(np.int16)}
     maps = {"distance_um": -_distance_um(seen, averaged(segmentation, fov))}
     metal = _distance_um(seen, _metal(segmentation, fov, reference, pose))
     if np.isfinite(metal).all():
