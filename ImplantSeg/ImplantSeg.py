@@ -35,9 +35,25 @@ class ImplantSeg(ScriptedLoadableModule):
         parent.helpText = _(
             "Segments biodegradable bone implants in synchrotron micro-CT into residual material, degradation layer "
             "and bone. The work is done by the command 'implantseg' in a process of its own: Slicer stays usable, and "
-            "the same command runs on a cluster."
+            "the same command runs on a cluster. "
+            '<a href="https://github.com/ImplantSeg/SlicerImplantSeg#in-3d-slicer">Documentation</a>'
         )
-        parent.acknowledgementText = _("Licence: Apache-2.0.")
+        parent.acknowledgementText = _(
+            "The task, its classes and the networks are those of: Lopes Marinho A, Kazimi B, Ćwieka H, Marek R, "
+            "Beckmann F, Willumeit-Römer R, Moosmann J and Zeller-Plumhoff B (2024) A comparison of deep learning "
+            "segmentation models for synchrotron radiation based tomograms of biodegradable bone implants. "
+            "<i>Front. Phys.</i> 12:1257512. "
+            '<a href="https://doi.org/10.3389/fphy.2024.1257512">doi: 10.3389/fphy.2024.1257512</a>. '
+            "Licence: Apache-2.0."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the phantom in the module Sample Data, once Slicer has all modules."""
+    from ImplantSegLib.inslicer import sampledata
+
+    sampledata.register()
 
 
 class Source(enum.Enum):

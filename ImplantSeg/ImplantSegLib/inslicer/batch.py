@@ -182,10 +182,12 @@ class BatchSection(Section):
     def _file(self, batch: BatchList, row: Row, copies: Path) -> Path | Row:
         """Give the file of a row's scan, or the row with the reason why there is none."""
         if not row.node:
-            return Path(row.input)
+            # the command refuses the whole list for one scan that is not there
+            there = Path(row.input).exists()
+            return Path(row.input) if there else replace(row, status=batchlist.FAILED, message=_("It is not there."))
         volume = batch.volume(row)
         if volume is None:
-            return replace(row, status=batchlist.FAILED, message=_("the volume is no longer in the scene"))
+            return replace(row, status=batchlist.FAILED, message=_("The volume is no longer in the scene."))
         try:
             copies.mkdir(exist_ok=True)
             name = Path(row.output).name.removesuffix(".seg.nrrd")

@@ -11,8 +11,8 @@ from typing import Any
 import slicer
 import vtk
 
-from ImplantSegLib.errors import InputError
-from ImplantSegLib.volumes.formats import FORMATS, of_input
+from ImplantSegLib.inference.scanlist import read_list
+from ImplantSegLib.volumes.formats import FORMATS, of_input, stem
 
 WAITING, RUNNING, DONE, FAILED, SKIPPED = "waiting", "running", "done", "failed", "skipped"
 """What can be said of a row: the words of the events of ``segment`` and one for what was not begun."""
@@ -98,7 +98,7 @@ class BatchList:
 
     def add_paths(self, paths: Iterable[Path]) -> None:
         """Add scans on disk that are not in the list yet."""
-        self._append(Row(str(path), f"{_stem(path)}.seg.nrrd") for path in paths)
+        self._append(Row(str(path), f"{stem(path)}.seg.nrrd") for path in paths)
 
     def add_volume(self, node: Any) -> None:
         """Add a volume of the scene that is not in the list yet."""
@@ -114,18 +114,13 @@ class BatchList:
         Raises
         ------
         InputError
-            When it has no column ``input``.
+            When it is no such list.
         """
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = list(csv.DictReader(stream, restval=""))
-        if any("input" not in line for line in lines) or not lines:
-            raise InputError(f"{path.name} lists no scans", "wanted a CSV file with the columns input and output")
-        rows = []
-        for line in lines:
-            scan, output = path.parent / line["input"], line.get("output", "")
-            options = {name: text for name, text in line.items() if name and name not in _OWN and text}
-            labels = str(path.parent / output) if output else f"{_stem(scan)}.seg.nrrd"
-            rows.append(Row(str(scan), labels, options=options))
+        folder, rows = path.parent, []
+        for cells in read_list(path):
+            scan, output = folder / cells.pop("input"), cells.pop("output", "")
+            labels = str(folder / output) if output else f"{stem(scan)}.seg.nrrd"
+            rows.append(Row(str(scan), labels, options={name: _found(text, folder) for name, text in cells.items()}))
         self._append(rows)
 
     def volume(self, row: Row) -> Any:
@@ -165,11 +160,9 @@ def _is_scan(folder: Path) -> bool:
     return of_input(folder) == "zarr" or any(path.name.lower().endswith(slices) for path in folder.iterdir())
 
 
-def _stem(path: Path) -> str:
-    """Name of a scan without its suffixes."""
-    name = path.name
-    ends = [suffix for form in FORMATS.values() for suffix in form.suffixes if name.lower().endswith(suffix)]
-    return name[: len(name) - max(map(len, ends), default=0)] or name
+def _found(text: str, folder: Path) -> str:
+    """Text of an option; a file beside the list it comes from is named so that it is found from everywhere."""
+    return str(folder / text) if (folder / text).exists() else text
 
 
 def _plain(name: str) -> str:
@@ -180,6 +173,6 @@ def _plain(name: str) -> str:
 def _unique(output: str, taken: set[str]) -> str:
     path, number = Path(output), 2
     while output in taken:
-        output = str(path.with_name(f"{_stem(path)}-{number}.seg.nrrd"))
+        output = str(path.with_name(f"{stem(path)}-{number}.seg.nrrd"))
         number += 1
     return output

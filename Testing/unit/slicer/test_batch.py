@@ -84,6 +84,9 @@ def run(host, section) -> None:
 
 
 def add_files(host, section, *paths) -> None:
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     host.answers["getOpenFileNames"] = [str(path) for path in paths]
     section.ui.addFilesButton.click()
 
@@ -133,6 +136,14 @@ def test_a_volume_that_cannot_be_written_fails_alone(host, section, tmp_path):
     assert statuses(section) == ["done", "failed", "failed"]
     assert "no voxels" in section._rows()[1].message
     assert "no longer in the scene" in section._rows()[2].message
+
+
+def test_a_file_that_is_gone_fails_alone(host, section, tmp_path):
+    add_files(host, section, tmp_path / "good.nrrd", tmp_path / "gone.nrrd")
+    (tmp_path / "gone.nrrd").unlink()
+    run(host, section)
+    assert statuses(section) == ["done", "failed"]
+    assert section._rows()[1].message == "It is not there."
 
 
 def test_cancel_leaves_the_rest_waiting_and_a_second_run_goes_on(host, section, tmp_path):
@@ -218,12 +229,18 @@ def test_closing_the_scene_during_a_run_ends_it(host, section, tmp_path):
 
 
 def test_lists_are_imported_with_their_options(host, section, tmp_path):
-    (tmp_path / "list.csv").write_text('input,output,spacing_um,crop\na.nrrd,,5,\n/data/b,x.nrrd,,"0:5,:,:"\n')
+    (tmp_path / "list.csv").write_text('input,output,spacing_um,crop\na.nrrd,,5,\nb.nrrd,x.nrrd,,"0:5,:,:"\n')
     host.answers["getOpenFileName"] = str(tmp_path / "list.csv")
     section.ui.importButton.click()
     first, second = section._rows()
     assert (first.input, first.output, first.options) == (str(tmp_path / "a.nrrd"), "a.seg.nrrd", {"spacing_um": "5"})
-    assert (second.input, second.output, second.options) == ("/data/b", str(tmp_path / "x.nrrd"), {"crop": "0:5,:,:"})
+    assert (second.input, second.output, second.options) == (
+        str(tmp_path / "b.nrrd"),
+        str(tmp_path / "x.nrrd"),
+        {"crop": "0:5,:,:"},
+    )
+    for name in ("a.nrrd", "b.nrrd"):
+        (tmp_path / name).touch()
     run(host, section)
     assert [(row["spacing_um"], row["crop"]) for row in written(tmp_path)] == [("5", ""), ("", "0:5,:,:")]
 
@@ -232,7 +249,7 @@ def test_a_list_without_scans_is_refused(host, section, tmp_path):
     (tmp_path / "list.csv").write_text("file\na.nrrd\n")
     host.answers["getOpenFileName"] = str(tmp_path / "list.csv")
     section.ui.importButton.click()
-    assert "lists no scans" in host.displayed[-1].text
+    assert "no column input" in host.displayed[-1].text
     assert section._rows() == []
 
 
