@@ -41,7 +41,8 @@ def train(argv: list[str]) -> None:
     command.add_argument("-o", "--output", type=Path, metavar="OUTDIR", help="folder (default: runs/RECIPE-foldK)")
     options = arguments.parse(command, argv)
     name, recipe = load_recipe(options.recipe, options.set, options.fold)
-    run(name, recipe, options.output or Path("runs") / f"{name}-fold{recipe.data.fold}", options.resume)
+    output = options.output or Path("runs") / f"{name}-fold{recipe.data.fold}"
+    run(name, recipe, output, options.resume, Path(options.recipe).parent)
 
 
 def packaged_recipes() -> dict[str, Path]:
@@ -63,7 +64,9 @@ def load_recipe(source: str, overrides: list[str], fold: int | None = None) -> t
     return path.stem, jobs.from_mapping(Recipe, values, str(source))
 
 
-def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[str, float | None]:
+def run(
+    name: str, recipe: Recipe, folder: Path, resume: bool = False, base: Path | None = None
+) -> dict[str, float | None]:
     """Train, and print the scores of the best weights.
 
     Parameters
@@ -76,6 +79,8 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
         Receives the model, the checkpoint, the log and the recipe.
     resume : bool
         Whether to go on from the checkpoint in ``folder``.
+    base : Path, optional
+        Folder of the recipe's file, to which its paths are relative.
     """
     from ImplantSegLib.training import checkpoint, data
     from ImplantSegLib.training.fit import MODEL, Fit
@@ -86,7 +91,7 @@ def run(name: str, recipe: Recipe, folder: Path, resume: bool = False) -> dict[s
     if resume and not (folder / checkpoint.CHECKPOINT).is_file():
         raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
     check_writable(folder)  # before a cohort is made
-    pairs = data.find_pairs(recipe.data)
+    pairs = data.find_pairs(recipe.data, base)
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
     spacings = {scans[scan].spacing_mm for scan in training}

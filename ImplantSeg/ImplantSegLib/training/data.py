@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ImplantSegLib.volumes.volume import Volume, Voxels
 
 Array = npt.NDArray[Any]
 logger = logging.getLogger(__name__)
+_SLAB = 32
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,21 @@ class Scan:
         z, y, x = self.labels.shape
         return z, y, x
 
+    @cached_property
+    def known(self) -> tuple[Array, Array, Array]:
+        """Indices along (z, y, x) of the slices that hold labelled voxels: all, or those that somebody corrected."""
+        depth, rows, columns = self.shape
+        found = np.zeros(depth, bool), np.zeros(rows, bool), np.zeros(columns, bool)
+        for start in range(0, depth, _SLAB):
+            z = slice(start, min(start + _SLAB, depth))
+            labelled = np.asarray(self.labels[z]) != IGNORE
+            in_slice = labelled.any(axis=2)  # (nz, Y)
+            found[0][z] = in_slice.any(axis=1)
+            found[1][:] |= in_slice.any(axis=0)
+            found[2][:] |= labelled.any(axis=(0, 1))
+        along_z, along_y, along_x = (np.flatnonzero(one) for one in found)
+        return along_z, along_y, along_x
+
     def cut(self, axis: int, index: int, rows: slice, columns: slice) -> tuple[Array, Array]:
         """Part of one slice: image float32 in [0, 1] and labels uint8, both (rows, columns).
 
@@ -80,8 +97,15 @@ class Scan:
         return image, labels
 
 
-def find_pairs(data: Data) -> dict[str, Pair]:
+def find_pairs(data: Data, base: Path | None = None) -> dict[str, Pair]:
     """Find the scans of a recipe by name, in the order in which folds count them; make a missing phantom cohort.
+
+    Parameters
+    ----------
+    data : Data
+        What the recipe says.
+    base : Path, optional
+        Folder that the paths are relative to; where it holds no such file, they are relative to the current one.
 
     Raises
     ------
@@ -90,7 +114,7 @@ def find_pairs(data: Data) -> dict[str, Pair]:
     """
     pairs: dict[str, Pair] = {}
     if data.cohort:
-        folder = _cohort_folder(data)
+        folder = _cohort_folder(data, base)
         for image in sorted(folder.glob("*/image.nrrd")):
             pairs[image.parent.name] = Pair(str(image), str(image.with_name("labels.seg.nrrd")))
         if not pairs:
@@ -100,13 +124,18 @@ def find_pairs(data: Data) -> dict[str, Pair]:
             )
     for pair in data.pairs:
         name = Path(pair.image).name.split(".")[0]
-        pairs[name if name not in pairs else f"{name}-{len(pairs)}"] = pair
+        found = Pair(str(_beside(base, pair.image)), str(_beside(base, pair.labels)))
+        pairs[name if name not in pairs else f"{name}-{len(pairs)}"] = found
     return pairs
 
 
-def _cohort_folder(data: Data) -> Path:
-    if Path(data.cohort).is_dir():
-        return Path(data.cohort)
+def _beside(base: Path | None, path: str) -> Path:
+    return base / path if base is not None and (base / path).exists() else Path(path)
+
+
+def _cohort_folder(data: Data, base: Path | None) -> Path:
+    if (folder := _beside(base, data.cohort)).is_dir():
+        return folder
     from ImplantSegLib.phantom.cohort import make_cohort
 
     folder = cache_folder(data.cache) / data.cohort
@@ -185,12 +214,14 @@ def _indexable(voxels: Voxels) -> Voxels:
 
 
 def _check_labels(labels: Volume, source: str) -> None:
-    known = (*NAMES, IGNORE)
-    for _, slab in labels.slabs(32):
-        unknown = slab[~np.isin(slab, known)]
-        if not unknown.size:
-            continue
-        raise InputError(
-            f"{source} has the label {unknown[0]}, wanted {', '.join(map(str, NAMES))} or {IGNORE}",
-            "renumber its segments",
-        )
+    labelled = False
+    for _, slab in labels.slabs(_SLAB):
+        unknown = slab[~np.isin(slab, (*NAMES, IGNORE))]
+        if unknown.size:
+            raise InputError(
+                f"{source} has the label {unknown[0]}, wanted {', '.join(map(str, NAMES))} or {IGNORE}",
+                "renumber its segments",
+            )
+        labelled = labelled or bool((slab != IGNORE).any())
+    if not labelled:
+        raise InputError(f"{source} has the label {IGNORE} everywhere: nothing is known", "label some slices")

@@ -61,11 +61,14 @@ class Candidates:
         Voxel size (z, y, x).
     voxels : dict
         Positions (N, 3) int32 by kind: a class number, ``contact`` or ``surface``; kinds without voxels are absent.
+    known : tuple of ndarray
+        Indices along (z, y, x) of the slices that hold labelled voxels.
     """
 
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     voxels: dict[int | str, Array]
+    known: tuple[Array, Array, Array]
 
 
 def find_candidates(scan: Scan, limit: int, seed: int = 0) -> Candidates:
@@ -92,7 +95,7 @@ def find_candidates(scan: Scan, limit: int, seed: int = 0) -> Candidates:
         for kind, (_, flat) in kept.items()
         if flat.size
     }
-    return Candidates(scan.shape, scan.spacing_mm, voxels)
+    return Candidates(scan.shape, scan.spacing_mm, voxels, scan.known)
 
 
 def _kinds(labels: Array) -> Iterator[tuple[int | str, Array]]:
@@ -118,7 +121,10 @@ def _beside(mask: Array) -> Array:
 def draw_targets(
     candidates: list[Candidates], sampling: Sampling, data: Data, random: np.random.Generator
 ) -> list[Target]:
-    """Draw the patches of one batch; a kind that the drawn scan lacks becomes a uniform draw."""
+    """Draw the patches of one batch; a kind that the drawn scan lacks becomes a uniform draw.
+
+    Where only some slices are labelled, every patch holds a part of one of them.
+    """
     targets = []
     for _ in range(sampling.batch):
         scan = int(random.integers(len(candidates)))
@@ -131,10 +137,15 @@ def draw_targets(
 def _draw_centre(candidates: Candidates, axis: int, sampling: Sampling, random: np.random.Generator) -> Array:
     kind = _draw_kind(candidates, sampling, random)
     if kind is None:
-        return random.integers(0, candidates.shape)
-    centre = candidates.voxels[kind][random.integers(len(candidates.voxels[kind]))].astype(np.float64)
+        drawn = random.integers(0, [len(indices) for indices in candidates.known])
+        return np.array([indices[index] for indices, index in zip(candidates.known, drawn, strict=True)])
+    voxel = candidates.voxels[kind][random.integers(len(candidates.voxels[kind]))]
+    centre = voxel.astype(np.float64)
     if kind == SURFACE:
         centre += _in_ball(random) * sampling.distance_um / 1000 / np.asarray(candidates.spacing_mm)
+        for direction, known in enumerate(candidates.known):  # a slice that nobody has labelled teaches nothing
+            if np.clip(np.rint(centre[direction]), 0, candidates.shape[direction] - 1) not in known:
+                centre[direction] = voxel[direction]
     in_plane = [direction for direction in range(3) if direction != axis]
     centre[in_plane] += random.uniform(-1, 1, 2) * sampling.jitter * np.asarray(sampling.patch)
     return np.clip(np.rint(centre), 0, np.asarray(candidates.shape) - 1).astype(np.int64)

@@ -19,11 +19,11 @@ Scores = dict[str, float | None]
 
 
 def slices(scan: Scan, axes: list[int], count: int) -> Iterator[tuple[Array, Array]]:
-    """Whole slices of a scan, evenly spaced along each axis: image float32 and labels uint8, both 2D."""
+    """Whole slices of a scan, evenly spaced among those with labels: image float32 and labels uint8, both 2D."""
     for axis in axes:
-        extent = scan.shape[axis]
-        indices = np.unique(((np.arange(count) + 0.5) * extent / count).astype(int))
-        for index in indices:
+        known = scan.known[axis]
+        chosen = np.unique(((np.arange(count) + 0.5) * len(known) / count).astype(int))
+        for index in known[chosen]:
             yield scan.cut(axis, int(index), slice(None), slice(None))
 
 

@@ -28,7 +28,7 @@ def test_commands_in_the_documents_are_verbs(root):
     named = {
         verb
         for document in documents(root)
-        for verb in re.findall(r"^(?:\$ )?implantseg ([a-z]+)\b", document.read_text(encoding="utf-8"), re.MULTILINE)
+        for verb in re.findall(r"^(?:\$ )?implantseg ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert named - set(cli.VERBS) == set()
 

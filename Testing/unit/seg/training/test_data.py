@@ -136,3 +136,30 @@ def test_the_cache_folder(monkeypatch, tmp_path, system, variable):
     monkeypatch.setenv(variable, str(tmp_path))
     assert data.cache_folder() == (tmp_path if variable == "IMPLANTSEG_CACHE_DIR" else tmp_path / "implantseg")
     assert data.cache_folder(str(tmp_path / "chosen")) == tmp_path / "chosen"
+
+
+def test_slices_with_labels_are_known_along_every_axis(pair):
+    labels = np.full((70, 21, 21), 255, np.uint8)
+    labels[3, 5:8, 2] = 1
+    labels[68, 20, 0] = 0
+    scan = data.Scan("a", labels, labels)
+    assert [axis.tolist() for axis in scan.known] == [[3, 68], [5, 6, 7, 20], [0, 2]]
+
+
+def test_labels_that_tell_nothing_are_refused(pair):
+    with pytest.raises(InputError, match="has the label 255 everywhere"):
+        data.open_scan("a", pair(np.full((5, 21, 21), 255, np.uint8)), SETTINGS)
+
+
+def test_paths_are_those_beside_the_recipe_first(tmp_path, monkeypatch):
+    for folder in ("here", "beside"):
+        (tmp_path / folder / "scans" / f"in-{folder}").mkdir(parents=True)
+        (tmp_path / folder / "scans" / f"in-{folder}" / "image.nrrd").touch()
+        (tmp_path / folder / f"{folder}.nrrd").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    settings = Data(cohort="scans", pairs=[Pair("beside.nrrd", "here.nrrd")])
+    found = data.find_pairs(settings, tmp_path / "beside")
+    assert list(found) == ["in-beside", "beside"]
+    assert found["beside"].image == str(tmp_path / "beside" / "beside.nrrd")
+    assert found["beside"].labels == "here.nrrd"
+    assert list(data.find_pairs(settings)) == ["in-here", "beside"]

@@ -174,3 +174,26 @@ def test_a_patch_larger_than_the_slice_is_mirrored_and_unlabelled_there(make_sca
     np.testing.assert_array_equal(labels[0, :6], scan.labels[:, 24, 6:38])
     np.testing.assert_array_equal(images[0, 6:12], images[0, 5::-1])
     np.testing.assert_array_equal(images[0, 12:16], images[0, :4])
+
+
+@pytest.mark.parametrize("kind", ONLY)
+def test_where_few_slices_are_labelled_every_patch_holds_labels(make_scan, kind):
+    whole = make_scan(shape=(90, 48, 44))
+    labels = np.full(whole.shape, 255, np.uint8)
+    labels[[17, 61]] = whole.labels[[17, 61]]
+    scan = Scan("sparse", whole.image, labels, whole.low, whole.high, whole.spacing_mm)
+    targets = list(draws([scan], {**ONLY[kind], "distance_um": 300.0}, steps=12))
+    assert {target.axis for target in targets} == {0, 1, 2}
+    for target in targets:
+        _, truth = sampling.cut_batch([scan], [target], [32, 32])
+        assert (truth != 255).any()
+
+
+def test_labelled_everywhere_nothing_is_drawn_otherwise(make_scan):
+    scan = make_scan()
+    candidates = sampling.find_candidates(scan, 100)
+    config = Sampling(by_class=0.0, contact=0.0, surface=0.0)
+    drawn = sampling._draw_centre(candidates, 0, config, sampling.generator(5, 0))
+    random = sampling.generator(5, 0)
+    random.random()  # which kind
+    np.testing.assert_array_equal(drawn, random.integers(0, scan.shape))

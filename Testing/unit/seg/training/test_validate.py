@@ -32,6 +32,14 @@ def test_slices_are_whole_and_evenly_spaced():
     assert len(list(slices(scan, [1], 16))) == 3  # no slice twice
 
 
+def test_only_slices_with_labels_are_scored():
+    labels = np.full((50, 3, 5), 255, np.uint8)
+    labels[[7, 30, 31]] = np.array([1, 2, 3], np.uint8)[:, None, None]
+    scan = Scan("corrected", np.zeros(labels.shape, np.float32), labels)
+    assert [truth[0, 0] for _, truth in slices(scan, [0], 16)] == [1, 2, 3]
+    assert [truth[7, 0] for _, truth in slices(scan, [1], 1)] == [1]
+
+
 def test_a_perfect_prediction_has_perfect_scores(make_scan):
     scan = make_scan()
 

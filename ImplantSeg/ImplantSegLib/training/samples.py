@@ -1,0 +1,159 @@
+"""Scans with labels that somebody made or corrected, checked before they become training data."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import explained_os_errors
+from ImplantSegLib.labels import IGNORE, NAMES
+from ImplantSegLib.volumes import Volume, read
+
+COLUMNS = ("image", "labels", "name", "slices")
+
+_SLAB = 32
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scan with its labels."""
+
+    image: Path
+    """File of the scan."""
+    labels: Path
+    """File of its labels, on the same grid: 0 to 3, and 255 where nobody has labelled."""
+    name: str = ""
+    """Name in the training folder; empty: the name of the scan's file."""
+    slices: tuple[int, ...] = ()
+    """Slices along z that were labelled or corrected by hand, counted from 0; the others become 255. Empty: all."""
+
+    @property
+    def title(self) -> str:
+        """Name in the training folder."""
+        return self.name or self.image.name.partition(".")[0]
+
+    def open_labels(self) -> Volume:
+        """Open the labels, with 255 in the slices that nobody corrected."""
+        volume = read(self.labels)
+        return volume.like(_Corrected(volume, self.slices)) if self.slices else volume
+
+
+class _Corrected:
+    """Labels that are 255 but in some slices, when they are read."""
+
+    def __init__(self, volume: Volume, slices: Iterable[int]) -> None:
+        self.shape, self.dtype = volume.shape, np.dtype(np.uint8)
+        self._array, self._slices = volume.array, sorted(slices)
+
+    def __getitem__(self, z: slice) -> npt.NDArray[np.uint8]:
+        block = np.asarray(self._array[z]).astype(np.uint8)
+        unknown = np.isin(np.arange(self.shape[0])[z], self._slices, invert=True)
+        block[unknown] = IGNORE
+        return block
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Read a list of samples.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns ``image`` and ``labels`` (paths, relative to the list) and, if wished, ``name`` and
+        ``slices`` (``3 7 10:20``, the second number of a range not included).
+
+    Raises
+    ------
+    InputError
+        For a list without these columns, without lines, or with slices that are none.
+    """
+    with explained_os_errors(path, "read"):
+        text = path.read_text(encoding="utf-8-sig")
+    lines = csv.DictReader(text.splitlines(), restval="")
+    names = lines.fieldnames or []
+    if not {"image", "labels"} <= set(names) or not set(names) <= set(COLUMNS):
+        raise InputError(
+            f"{path} has the columns {', '.join(names) or 'none'}, wanted image, labels and perhaps name, slices",
+            "correct its first line",
+        )
+    found = []
+    for number, line in enumerate(lines, start=2):
+        image, labels = (path.parent / line[role] for role in ("image", "labels"))
+        where = f"line {number} of {path}"
+        found.append(Sample(image, labels, line.get("name", ""), parse_slices(line.get("slices", ""), where)))
+    return found
+
+
+def parse_slices(text: str, where: str = "slices") -> tuple[int, ...]:
+    """Read numbers and half-open ranges of slices, ``3 7 10:20``, separated by spaces, commas or semicolons."""
+    found: set[int] = set()
+    for part in filter(None, re.split(r"[\s,;]+", text)):
+        match = re.fullmatch(r"(\d+)(?::(\d+))?", part)
+        if not match:
+            raise InputError(f"{where} has the slices {part!r}, wanted numbers and ranges such as 3 7 10:20", "correct")
+        first = int(match[1])
+        found |= set(range(first, int(match[2]))) if match[2] else {first}
+    return tuple(sorted(found))
+
+
+def check(samples: list[Sample]) -> None:
+    """Refuse samples that cannot train, all of them in one message.
+
+    Raises
+    ------
+    InputError
+        Naming every such sample and what is wrong with it.
+    """
+    if not samples:
+        raise InputError("got no samples, wanted at least one scan with labels", "add one")
+    titles = [sample.title for sample in samples]
+    wrong = {sample.title: list(_problems(sample, titles)) for sample in samples}
+    told = [f"{title}: {', '.join(problems)}" for title, problems in wrong.items() if problems]
+    if told:
+        raise InputError(
+            f"{len(told)} of {len(samples)} samples cannot train: {'; '.join(told)}", "correct or leave them out"
+        )
+
+
+def _problems(sample: Sample, titles: list[str]) -> Iterator[str]:
+    if not re.fullmatch(r"\w[\w.+-]*", sample.title):
+        yield "its name may hold letters, digits and . _ + - only"
+    if titles.count(sample.title) > 1:
+        yield f"{titles.count(sample.title)} samples have this name"
+    try:
+        image, labels = read(sample.image), read(sample.labels)
+    except InputError as error:
+        yield error.message
+        return
+    yield from _of_grid(image, labels)
+    if sample.slices and max(sample.slices) >= labels.shape[0]:
+        yield f"slice {max(sample.slices)} was corrected, but it has {labels.shape[0]} slices"
+        return
+    yield from _of_labels(sample.open_labels())
+
+
+def _of_grid(image: Volume, labels: Volume) -> Iterator[str]:
+    if image.shape != labels.shape:
+        yield f"its labels have shape {labels.shape}, the scan has {image.shape}"
+    elif not image.same_grid(labels):
+        yield f"its labels lie elsewhere: {labels.describe_grid()}, the scan: {image.describe_grid()}"
+    if image.dtype.kind not in "uif":
+        yield f"its scan holds values of type {image.dtype}, wanted numbers"
+
+
+def _of_labels(labels: Volume) -> Iterator[str]:
+    values: set[Any] = set()
+    for _, slab in labels.slabs(_SLAB):
+        values |= set(np.unique(slab).tolist())
+    if strange := sorted(values - {*NAMES, IGNORE}):
+        wanted = ", ".join(f"{value} {name}" for value, name in NAMES.items())
+        yield f"its labels hold {', '.join(map(str, strange))}, wanted {wanted} or {IGNORE} (unknown)"
+    if not values & (set(NAMES) - {0}):
+        yield "nothing is labelled but background"
