@@ -52,6 +52,8 @@ class Slices:
         Voxel size (z, y, x) in mm.
     index : tuple of int
         The voxel (z, y, x) that the planes share.
+    mirrored : tuple of bool
+        Whether the world runs against the index along (z, y, x): the pictures show it as in the world.
     """
 
     labels: Planes
@@ -59,6 +61,7 @@ class Slices:
     outlines: Mapping[str, tuple[Planes, float]]
     spacing_mm: tuple[float, float, float]
     index: Index
+    mirrored: tuple[bool, bool, bool] = (False, False, False)
 
 
 def slices_figure(slices: Slices) -> str:
@@ -146,6 +149,10 @@ def _draw_plane(axes: Axes, slices: Slices, plane: str, overlay: bool) -> None:
     content = "labels" if overlay else "grey values"
     axes.set_title(f"{plane} plane at {names[fixed]} = {at_mm:.2f} mm, {content}", loc="left", fontsize=8.5, pad=4)
     _scale_bar(axes, (width_mm, height_mm), "white", downwards)
+    if slices.mirrored[horizontal]:
+        axes.invert_xaxis()
+    if slices.mirrored[vertical]:
+        axes.invert_yaxis()
 
 
 def _ends(height_mm: float, downwards: bool) -> tuple[float, float]:

@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _FAR_MM = 100.0
 
+_ALONG = 0.9
+"""Cosine between an axis of the grid and one of the world from which on they are the same to a reader."""
+
 
 def write_report(
     outdir: str | Path,
@@ -81,6 +84,7 @@ def write_report(
             _outlines(index, segmentation, seen["roi"], _field_of_view(result, segmentation), reference),
             segmentation.spacing_mm,
             index,
+            _mirrored(segmentation),
         )
         shown: dict[str, Any] = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
         shown["has_image"] = image is not None
@@ -91,6 +95,12 @@ def write_report(
         write_text(path, _page(strict(result), segmentation, shown))
         advance()
     return path
+
+
+def _mirrored(volume: Volume) -> tuple[bool, bool, bool]:
+    """Whether the world runs against the index along (z, y, x), where the grid lies along the world at all."""
+    x, y, z = np.diag(volume.direction)
+    return bool(z < -_ALONG), bool(y < -_ALONG), bool(x < -_ALONG)
 
 
 def _outlines(
@@ -167,7 +177,11 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, Any]
         mean_iou=result.get("mean_iou_percent"),
         registration=tables.registration_rows(result),
         has_truth_registration=bool(result.get("truth_registration")),
-        definitions=[(DEFINITIONS[name], name) for name in DEFINITIONS if name in result["measurements"]],
+        definitions=[
+            (DEFINITIONS[name], name, result["measurements"][name].get("note") or "")
+            for name in DEFINITIONS
+            if name in result["measurements"]
+        ],
         quality=QUALITY if result.get("iou_percent") or result.get("truth") else {},
         job=list(tables.flat(result.get("job") or {})),
         provenance=list(tables.flat(result.get("provenance") or {})),

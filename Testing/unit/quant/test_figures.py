@@ -1,7 +1,9 @@
 import base64
+import dataclasses
 import io
 
 import matplotlib
+import matplotlib.figure
 import numpy as np
 import pytest
 from matplotlib import image
@@ -49,6 +51,14 @@ def test_an_outline_outside_the_plane_or_undefined_is_left_out():
     field = shown.outlines["roi"][0]
     beyond = {"roi": (field, 1e6), "reference": (Planes(*(np.full_like(part, np.nan) for part in field)), 0.0)}
     figures.slices_figure(Slices(shown.labels, shown.grey, beyond, shown.spacing_mm, shown.index))
+
+
+def test_a_mirrored_axis_is_drawn_the_other_way_round():
+    axes = [matplotlib.figure.Figure().add_subplot() for _ in range(2)]
+    for each, mirrored in zip(axes, [(False, False, False), (False, False, True)], strict=True):
+        figures._draw_plane(each, dataclasses.replace(slices(), mirrored=mirrored), "xy", overlay=True)
+    assert [each.xaxis_inverted() for each in axes] == [False, True]
+    assert all(each.yaxis_inverted() for each in axes)  # rows run down
 
 
 def test_labels_alone_have_the_colours_of_the_table():

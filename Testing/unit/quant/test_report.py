@@ -62,7 +62,7 @@ def result(**more):
     measurements = {
         "degradation_rate": {"value": 0.4321, "unit": "mm/a", "interval": (0.4, 0.5)},
         "bone_implant_contact": {"value": None, "unit": "%", "interval": None},
-        "initial_volume": {"value": 12.5, "unit": "mm^3", "interval": None},
+        "initial_volume": {"value": 12.5, "unit": "mm^3", "interval": None, "note": "sub-voxel weights"},
     }
     job = {"segmentation": "S01/segmentation.seg.nrrd", "weeks": 12.0, "fov": "auto"}
     return {"measurements": measurements, "job": job, **more}
@@ -94,11 +94,24 @@ def test_a_report_with_everything(tmp_path, sample):
         "S01 / segmentation", "2024-05-06", "12 weeks", "20 × 10 × 10 (z, y, x) µm", "0.4321", "0.4000 to 0.5000",
         "+8.03", "undefined", "mm³", "absent", "96.33", "Surface error (µm)", "4.2", "slides along",
         "inputs.segmentation.sha256", "c0ffee", "voxel faces, as published",
+        "In this sample: sub-voxel weights",
     ):  # fmt: skip
         assert words in found.text, words
     assert len(found.images) == 2
     for outline in ("registered reference", "region of interest (ROI)", "field of view (FOV)"):
         assert outline in found.images[1]["alt"]
+
+
+def test_slices_are_shown_as_they_lie_in_the_world(tmp_path, sample, monkeypatch):
+    seen = []
+    monkeypatch.setattr(report.figures, "slices_figure", lambda slices: seen.append(slices) or "data:image/png;base64,")
+    for direction in (np.eye(3), np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, -1.0])):
+        turned = [
+            Volume(volume.array, volume.spacing_mm, (0, 0, 0), tuple(map(tuple, direction)), volume.metadata)
+            for volume in sample
+        ]
+        report.write_report(tmp_path, result(), *turned)
+    assert [slices.mirrored for slices in seen] == [(False,) * 3, (False, False, True), (True, True, False)]
 
 
 def test_a_report_stands_alone(tmp_path, sample):
