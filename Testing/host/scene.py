@@ -15,7 +15,7 @@ SHARE = Path(__file__).parent / "share"
 """Small terminologies of our own, where Slicer has its large ones."""
 
 LOGICS = {
-    "colors": ("vtkMRMLColorLogic", "Colors"),
+    "colors": ("vtkSlicerColorLogic", "Colors"),
     "terminologies": ("vtkSlicerTerminologiesModuleLogic", "Terminologies"),
     "units": ("vtkSlicerUnitsLogic", "Units"),
     "subjecthierarchy": ("vtkSlicerSubjectHierarchyModuleLogic", "SubjectHierarchy"),
@@ -57,6 +57,7 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
     slicer.mrmlScene = scene
     slicer.modules = types.SimpleNamespace()
     application.SetHomeDirectory(cache_folder)
+    application.SetShareDirectory("share")
     application.SetMRMLScene(scene)
     application.GetColorLogic().SetMRMLScene(scene)
     application.GetColorLogic().AddDefaultColorNodes()
@@ -64,8 +65,6 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
         _add_logic(scene, application, name, class_name, known_as)
     _add_cache(scene, cache_folder)
     _alias_libraries()
-    # the logic of the desktop's Colors module, which would look for colour files, does it there
-    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     scene.AddObserver(scene.NodeAddedEvent, _node_added)
     scene.AddObserver(scene.NodeAboutToBeRemovedEvent, _node_removed)
