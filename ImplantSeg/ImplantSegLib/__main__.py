@@ -1,8 +1,6 @@
 """``python -m ImplantSegLib VERB ...`` is the program ``implantseg``."""
 
-import sys
-
-from ImplantSegLib.cli import main
+from ImplantSegLib.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

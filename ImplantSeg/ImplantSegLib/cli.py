@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ImplantSegLib import __version__, progress
 from ImplantSegLib.errors import (
@@ -51,6 +51,9 @@ VERBS: dict[str, Verb] = {
     "environment": Verb("ImplantSegLib.environment.command:environment", "versions, GPU, memory, missing packages"),
 }
 
+CANCELLED = 130
+"""Exit status of a run that was cancelled: what a shell tells of a program that Ctrl-C ended."""
+
 USAGE = """\
 usage: implantseg VERB [options]
 
@@ -76,6 +79,18 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(InputError(f"got verb {argv[0]!r}, wanted one of: {', '.join(VERBS)}", remedy))
     with _termination_as_interrupt():
         return _run(argv[0], argv[1:])
+
+
+def run() -> NoReturn:
+    """Run the program: :func:`main`, and the end of the process."""
+    status = main()
+    if status == CANCELLED:
+        # at once: threads of libraries would first finish what they have, and an interrupt that came while a library
+        # was imported makes Python end with another status than the one it is given
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def usage() -> str:
@@ -118,7 +133,7 @@ def _run(verb: str, argv: list[str]) -> int:
 def _cancelled() -> int:
     progress.emit("error", kind="cancelled", message="cancelled", remedy="")
     print("cancelled", file=sys.stderr)
-    return 130
+    return CANCELLED
 
 
 def _missing_package(error: ModuleNotFoundError) -> ImplantSegError:
