@@ -15,7 +15,7 @@ from ImplantSegLib.volumes import Box
 
 Matrix = npt.NDArray[np.floating[Any]]
 
-_ROUNDING = 1e-6
+_ROUNDING = 1e-3
 """Part of a voxel by which a face may miss the face of a voxel and still mean it."""
 
 _CORNERS = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), axis=-1).reshape(8, 3)
