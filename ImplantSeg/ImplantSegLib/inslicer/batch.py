@@ -31,6 +31,7 @@ COPIES = "scans"
 """Folder beside it for volumes of the scene that are no files yet."""
 
 _FILES = "Scans (*.nrrd *.nhdr *.mha *.mhd *.tif *.tiff *.nii *.nii.gz);;All files (*)"
+_WIDTHS = (110, 130, 70)
 _COLOURS = {batchlist.DONE: "#2e7d32", batchlist.FAILED: "#c62828", batchlist.RUNNING: "#1565c0"}
 
 
@@ -44,6 +45,8 @@ class BatchSection(Section):
         self._running: BatchList | None = None
         self._indices: list[int] = []
         self._shown: list[Row] | None = None
+        for column, width in enumerate(_WIDTHS):
+            self.ui.batchRowsTable.setColumnWidth(column, width)
         for name, slot in (
             ("addVolumes", self._add_volumes),
             ("addFiles", self._add_files),

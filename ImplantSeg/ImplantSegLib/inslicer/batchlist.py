@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import slicer
-import vtk
-
 from ImplantSegLib.inference.scanlist import read_list
+from ImplantSegLib.inslicer import cells
 from ImplantSegLib.volumes.formats import FORMATS, of_input, stem
 
 WAITING, RUNNING, DONE, FAILED, SKIPPED = "waiting", "running", "done", "failed", "skipped"
@@ -53,34 +51,22 @@ class BatchList:
     @classmethod
     def new(cls) -> BatchList:
         """Make an empty list in the scene."""
-        made = cls(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "ImplantSeg batch"))
-        made.put([])
-        return made
+        return cls(cells.new("ImplantSeg batch", _OWN))
 
     def rows(self) -> list[Row]:
         """Read the rows."""
-        names = [self.table.GetColumnName(column) for column in range(self.table.GetNumberOfColumns())]
         found = []
-        for index in range(self.table.GetNumberOfRows()):
-            cells = {name: self.table.GetCellText(index, column) for column, name in enumerate(names)}
-            own = {name: cells.pop(name, "") for name in _OWN}
-            found.append(Row(**own, options={name: text for name, text in cells.items() if text}))
+        for row in cells.read(self.table):
+            own = {name: row.pop(name, "") for name in _OWN}
+            found.append(Row(**own, options={name: text for name, text in row.items() if text}))
         return found
 
     def put(self, rows: Sequence[Row]) -> None:
         """Replace all rows."""
-        options = list(dict.fromkeys(name for row in rows for name in row.options))
-        modified = self.table.StartModify()
-        try:
-            self.table.RemoveAllColumns()
-            for name in (*_OWN, *options):
-                column = vtk.vtkStringArray()
-                column.SetName(name)
-                for row in rows:
-                    column.InsertNextValue(row.options.get(name, "") if name in options else getattr(row, name))
-                self.table.AddColumn(column)
-        finally:
-            self.table.EndModify(modified)
+        options = dict.fromkeys(name for row in rows for name in row.options)
+        own = [{name: getattr(row, name) for name in _OWN} for row in rows]
+        texts = [{**row.options, **cell} for row, cell in zip(rows, own, strict=True)]
+        cells.write(self.table, [*_OWN, *options], texts)
 
     def change(self, index: int, status: str, message: str = "") -> None:
         """Tell what became of a row."""
@@ -104,8 +90,7 @@ class BatchList:
         """Add a volume of the scene that is not in the list yet."""
         if any(self.volume(row) is node for row in self.rows()):
             return
-        role = next(role for role in map("scan{}".format, range(1_000_000)) if not self.table.GetNodeReferenceID(role))
-        self.table.SetNodeReferenceID(role, node.GetID())
+        role = cells.refer(self.table, "scan", node)
         self._append([Row(node.GetName(), f"{_plain(node.GetName())}.seg.nrrd", node=role)])
 
     def add_csv(self, path: Path) -> None:
@@ -117,10 +102,10 @@ class BatchList:
             When it is no such list.
         """
         folder, rows = path.parent, []
-        for cells in read_list(path):
-            scan, output = folder / cells.pop("input"), cells.pop("output", "")
+        for row in read_list(path):
+            scan, output = folder / row.pop("input"), row.pop("output", "")
             labels = str(folder / output) if output else f"{stem(scan)}.seg.nrrd"
-            rows.append(Row(str(scan), labels, options={name: _found(text, folder) for name, text in cells.items()}))
+            rows.append(Row(str(scan), labels, options={name: _found(text, folder) for name, text in row.items()}))
         self._append(rows)
 
     def volume(self, row: Row) -> Any:

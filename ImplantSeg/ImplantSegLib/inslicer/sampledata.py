@@ -58,7 +58,7 @@ def make(source: Any) -> None:
     else:
         runner = _at_work[sample.key] = Runner(_Teller(sample.title))
         step = Step(_("making the phantom"), "phantom", sample.arguments(folder))
-        runner.start([step], lambda _: _load(sample, folder), lambda _: _at_work.pop(sample.key, None))
+        runner.start([step], lambda _: _load(sample, folder), lambda _: _forget(sample))
 
 
 def load(sample: Sample, folder: Path) -> list[Any]:
@@ -81,6 +81,10 @@ def load(sample: Sample, folder: Path) -> list[Any]:
 def _load(sample: Sample, folder: Path) -> None:
     with telling(_("The sample could not be loaded."), wait_cursor=True):
         load(sample, folder)
+
+
+def _forget(sample: Sample) -> None:
+    del _at_work[sample.key]
 
 
 class _Teller(Silent):

@@ -9,6 +9,7 @@ from ImplantSegLib.inslicer.preprocess import PreprocessSection
 from ImplantSegLib.inslicer.result import ResultSection
 from ImplantSegLib.inslicer.run import RunSection
 from ImplantSegLib.inslicer.section import Section
+from ImplantSegLib.inslicer.training import TrainingSection
 
 SECTIONS: tuple[type[Section], ...] = (
     InputSection,
@@ -18,5 +19,6 @@ SECTIONS: tuple[type[Section], ...] = (
     EstimateSection,
     RunSection,
     BatchSection,
+    TrainingSection,
     EnvironmentSection,
 )
