@@ -1,4 +1,4 @@
-"""``slicer.app.layoutManager()``: slice views with their real nodes and logics; layouts are kept, nothing is drawn."""
+"""``slicer.app.layoutManager()``: layouts and views with their real nodes and logics; nothing is drawn."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import slicer
 import vtk
 
-SLICES = {"Red": ("R", "Axial"), "Yellow": ("Y", "Sagittal"), "Green": ("G", "Coronal")}
-"""Slice views of the usual layout: label and orientation."""
+SLICES = ("Red", "Yellow", "Green")
+"""Slice views of the usual layouts."""
 
 
 class SliceWidget:
@@ -40,66 +40,94 @@ class SliceWidget:
         self._logic.FitSliceToBackground()
 
 
-class ThreeDWidget:
-    """A 3D view and its bar, which are one object here."""
+class ViewWidget:
+    """A 3D view, a chart or a table with its bar, which are one object here."""
 
-    def threeDView(self) -> ThreeDWidget:
-        """Give the view."""
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    def _node_of_view(self) -> Any:
+        """Give the node of the view."""
+        return self._node
+
+    mrmlViewNode = mrmlPlotViewNode = mrmlTableViewNode = _node_of_view
+
+    def _self(self) -> ViewWidget:
+        """Give the view, or its bar."""
         return self
 
-    threeDController = threeDView
-
-    def mrmlViewNode(self) -> Any:
-        """Give the view node."""
-        return slicer.mrmlScene.GetSingletonNode("1", "vtkMRMLViewNode")
+    threeDView = threeDController = plotView = plotController = tableView = _self
 
     def resetFocalPoint(self) -> None:
         """Nothing is drawn, so nothing is reset."""
 
-    resetCamera = forceRender = resetFocalPoint
+    resetCamera = forceRender = fitToContent = resetFocalPoint
 
 
 class LayoutManager:
-    """Stand-in of ``qSlicerLayoutManager``."""
-
-    threeDViewCount = 1
-    plotViewCount = tableViewCount = 0
+    """Stand-in of ``qSlicerLayoutManager``, over the logic that makes the views of a layout."""
 
     def __init__(self, scene: Any, application: Any) -> None:
-        self._scene, self._logics = scene, vtk.vtkCollection()
-        application.SetSliceLogics(self._logics)
+        self._slices = vtk.vtkCollection()
+        application.SetSliceLogics(self._slices)
         application.SetViewLogics(vtk.vtkCollection())
-        self._views = {name: self._add_slice_view(name, *how) for name, how in SLICES.items()}
-        self._three_d = self._add_3d_view()
-        self.layout = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        self._logic = slicer.vtkMRMLLayoutLogic()
+        self._logic.SetMRMLScene(scene)
+        self.reset()
+        self._views = {name: self._slice_view(scene, name) for name in SLICES}
 
-    def _add_slice_view(self, name: str, label: str, orientation: str) -> SliceWidget:
-        node, composite = (
-            self._add_node(class_name, name) for class_name in ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode")
-        )
-        node.SetLayoutLabel(label)
-        node.SetOrientation(orientation)
+    def reset(self) -> None:
+        """Show the layout of the start."""
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+    def _slice_view(self, scene: Any, name: str) -> SliceWidget:
         logic = slicer.vtkMRMLSliceLogic()
-        logic.SetMRMLScene(self._scene)
-        logic.SetSliceNode(node)
-        logic.SetSliceCompositeNode(composite)
-        self._logics.AddItem(logic)
+        logic.SetMRMLScene(scene)
+        logic.SetSliceNode(scene.GetSingletonNode(name, "vtkMRMLSliceNode"))
+        self._slices.AddItem(logic)
         return SliceWidget(logic)
 
-    def _add_3d_view(self) -> ThreeDWidget:
-        self._add_node("vtkMRMLViewNode", "1")
-        return ThreeDWidget()
-
-    def _add_node(self, class_name: str, name: str) -> Any:
-        node = self._scene.CreateNodeByClass(class_name)
-        node.UnRegister(None)
-        node.SetSingletonTag(name)
-        node.SetLayoutName(name)
-        return self._scene.AddNode(node)
+    def layoutLogic(self) -> Any:
+        """Give the ``vtkMRMLLayoutLogic``."""
+        return self._logic
 
     def setLayout(self, layout: int) -> None:
         """Choose a layout by its number."""
-        self.layout = int(layout)
+        self._logic.GetLayoutNode().SetViewArrangement(layout)
+
+    @property
+    def layout(self) -> int:
+        """The number of the layout."""
+        return self._logic.GetLayoutNode().GetViewArrangement()
+
+    @layout.setter
+    def layout(self, layout: int) -> None:
+        self.setLayout(layout)
+
+    def _shown(self, class_name: str) -> list[Any]:
+        nodes = self._logic.GetViewNodes()
+        nodes = [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
+        return [node for node in nodes if node.IsA(class_name)]
+
+    def _view(self, class_name: str, index: int) -> ViewWidget | None:
+        nodes = self._shown(class_name)
+        return ViewWidget(nodes[index]) if index < len(nodes) else None
+
+    threeDViewCount = property(lambda self: len(self._shown("vtkMRMLViewNode")))
+    plotViewCount = property(lambda self: len(self._shown("vtkMRMLPlotViewNode")))
+    tableViewCount = property(lambda self: len(self._shown("vtkMRMLTableViewNode")))
+
+    def threeDWidget(self, index: int) -> ViewWidget | None:
+        """Give a 3D view of the layout."""
+        return self._view("vtkMRMLViewNode", index)
+
+    def plotWidget(self, index: int) -> ViewWidget | None:
+        """Give a chart of the layout."""
+        return self._view("vtkMRMLPlotViewNode", index)
+
+    def tableWidget(self, index: int) -> ViewWidget | None:
+        """Give a table of the layout."""
+        return self._view("vtkMRMLTableViewNode", index)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """Names of the slice views."""
@@ -109,13 +137,9 @@ class LayoutManager:
         """Give a slice view."""
         return self._views.get(name)
 
-    def threeDWidget(self, index: int) -> ThreeDWidget | None:
-        """Give a 3D view."""
-        return self._three_d if index == 0 else None
-
     def mrmlSliceLogics(self) -> Any:
         """Give the logics of the slice views."""
-        return self._logics
+        return self._slices
 
     def resetThreeDViews(self) -> None:
         """Nothing is drawn, so nothing is reset."""

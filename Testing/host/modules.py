@@ -39,7 +39,7 @@ class ModuleDescription:
         self.path, self.name, self.hidden = str(path), path.stem, False
 
 
-class Panel(qMRMLWidget):
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The panel of a module; ``reload`` is what the button Reload of developer mode ends in."""
 
     def __init__(self, entry: Module) -> None:
@@ -47,6 +47,10 @@ class Panel(qMRMLWidget):
         self._entry = entry
         QtWidgets.QVBoxLayout(self)
         self.setMRMLScene(slicer.mrmlScene)
+
+    def self(self) -> Any:
+        """Give the module's widget."""
+        return _widget(self._entry)
 
     def reload(self) -> Any:
         """Make the module's widget and set it up."""
@@ -73,7 +77,7 @@ def load(path: Path) -> Any:
     slicer.app.send("startupCompleted()")
     if not hasattr(module, f"{name}Widget"):
         return None
-    entry.panel = Panel(entry)
+    entry.panel = qSlicerScriptedLoadableModuleWidget(entry)
     try:
         entry.panel.reload()
         select(name)

@@ -58,6 +58,7 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
     slicer.modules = types.SimpleNamespace()
     application.SetHomeDirectory(cache_folder)
     application.SetShareDirectory("share")
+    (Path(cache_folder) / "share" / "ColorFiles").mkdir(parents=True)
     application.SetMRMLScene(scene)
     application.GetColorLogic().SetMRMLScene(scene)
     application.GetColorLogic().AddDefaultColorNodes()
@@ -84,6 +85,7 @@ def _add_logic(scene: Any, application: Any, name: str, class_name: str, known_a
 def _add_cache(scene: Any, folder: str) -> None:
     """Give the scene what unpacks ``.mrb`` files."""
     cache, data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    (Path(folder) / ".slicer-cache").touch()
     cache.SetRemoteCacheDirectory(folder)
     cache.SetMRMLScene(scene)
     data_io.SetCacheManager(cache)

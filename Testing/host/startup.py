@@ -54,10 +54,12 @@ def _install_modules() -> None:
     """Make the Python modules of Slicer that the wheel lacks."""
     import slicer
 
-    from host import packaging, parameternode, picture, sampledata, scripted, widgets
+    from host import modules, packaging, parameternode, picture, sampledata, scripted, widgets
 
     sys.modules["ctk"] = widgets.install(slicer)
+    widgets.mrml_editor.install()
     scripted.install(slicer)
+    slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
     for name, module in (("parameterNodeWrapper", parameternode), ("packaging", packaging)):
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
@@ -72,9 +74,12 @@ def reset() -> None:
     from PySide6 import QtCore, QtWidgets
 
     from host import modules, packaging, record
+    from host.widgets import mrml_editor
 
     modules.unload()
     slicer.mrmlScene.Clear(0)
+    slicer.app.layoutManager().reset()
+    mrml_editor.install()
     slicer.app.settings().clear()
     slicer.app.clipboard().clear()
     for samples in ("sampleDataSources", "sampleDataSourceCategories"):

@@ -13,6 +13,7 @@ def install(slicer: types.ModuleType) -> types.ModuleType:
         ctk_buttons,
         ctk_fields,
         ctk_numbers,
+        mrml_editor,
         mrml_selectors,
         mrml_views,
     )

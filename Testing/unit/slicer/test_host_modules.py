@@ -105,7 +105,7 @@ def test_a_module_is_set_up_shown_left_and_cleaned_up(host, write):
     known = calls(widget)
     assert known == ["started", "setup", "enter"]
     assert slicer.modules.tiny.title == "Tiny"
-    assert slicer.modules.TinyWidget is widget
+    assert slicer.modules.TinyWidget is slicer.util.getModuleWidget("Tiny") is widget
     assert widget.ui.scan.mrmlScene() is slicer.mrmlScene
     assert widget.ui.path.filters == 0x21
     host.unload()

@@ -156,9 +156,18 @@ def test_slice_views_are_real(volume):
     logic.SetSliceOffset(3.002)
     assert view.mrmlSliceNode().GetSliceOffset() == pytest.approx(3.002)
     assert view.mrmlSliceNode().GetFieldOfView()[0] < 1
-    layout = slicer.app.layoutManager()
-    layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
-    assert layout.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+
+
+def test_a_chart_is_shown_in_a_layout_that_has_a_place_for_it(host):
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    assert (manager.threeDViewCount, manager.plotViewCount) == (1, 0)
+    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "chart")
+    slicer.modules.plots.logic().ShowChartInLayout(chart)
+    assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is chart
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    assert (manager.threeDViewCount, manager.plotViewCount) == (0, 0)
 
 
 def test_terminologies_are_there(segmentation):
@@ -166,3 +175,14 @@ def test_terminologies_are_there(segmentation):
 
     logic = slicer.modules.terminologies.logic()
     assert logic.GetNumberOfCategoriesInTerminology("Segmentation category and type - 3D Slicer General Anatomy list")
+
+
+def test_the_segment_editor_keeps_what_it_would_edit(volume, segmentation):
+    import slicer
+
+    slicer.util.selectModule("SegmentEditor")
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    editor.setSegmentationNode(segmentation)
+    editor.setSourceVolumeNode(volume)
+    assert (editor.segmentationNode(), editor.sourceVolumeNode()) == (segmentation, volume)
+    assert slicer.util.selectedModule() == "SegmentEditor"
