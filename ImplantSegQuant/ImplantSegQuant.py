@@ -193,11 +193,11 @@ class ImplantSegQuantLogic(ScriptedLoadableModuleLogic):
 
         Raises
         ------
-        ImplantSegLib.errors.ImplantSegError
+        ImplantSegLib.errors.InputError
             When it cannot be measured, with the reason and what to do.
         """
         from ImplantSegLib.errors import InputError
-        from ImplantSegQuantLib.inslicer import blocking
+        from ImplantSegLib.inslicer import blocking
         from ImplantSegQuantLib.inslicer.choice import Choice
         from ImplantSegQuantLib.inslicer.measuring import Measuring
 
@@ -228,8 +228,9 @@ class ImplantSegQuantTest(ScriptedLoadableModuleTest):
         """A child process makes a small phantom, another measures it; the table tells the truth."""
         import tempfile
 
+        from ImplantSegLib.inslicer import blocking
         from ImplantSegLib.inslicer.runner import Step
-        from ImplantSegQuantLib.inslicer import blocking, samples
+        from ImplantSegQuantLib.inslicer import samples
 
         self.delayDisplay("Making a phantom")
         with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:

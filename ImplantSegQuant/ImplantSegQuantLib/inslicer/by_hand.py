@@ -10,7 +10,7 @@ import slicer
 import vtk
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.inslicer import load, meshes, names, samples
+from ImplantSegQuantLib.inslicer import load, meshes, names, pose, samples
 from ImplantSegQuantLib.inslicer.choice import Choice
 from ImplantSegQuantLib.inslicer.geometry import matrix_of, to_world
 
@@ -41,7 +41,7 @@ def start(choice: Choice, node: Any = None) -> Any:
         matrix = np.eye(4)
         matrix[:3, 3] = step
         node.SetMatrixTransformToParent(matrix_of(matrix))
-        node.SetAttribute(names.INPUTS, choice.inputs())
+        pose.settle(node, {}, choice.inputs())
     load.put_reference(surface, node, choice.title)
     return node
 

@@ -90,7 +90,7 @@ class Choice:
         labels.check(self.segmentation, "segmentation")
 
     def _check_reference(self) -> None:
-        if self.reference is None or self.reference == Path():
+        if self.reference is None:
             raise InputError("no reference screw was chosen", "choose the screw before it degraded")
         if isinstance(self.reference, Path) and not self.reference.exists():
             raise InputError(f"there is no file {self.reference}", "correct the path of the reference screw")

@@ -42,6 +42,19 @@ def colour_by_distance(model: Any) -> None:
     _legend(model, _("Distance from the reference (µm)"), "%.0f")
 
 
+def show(model: Any, shown: bool) -> None:
+    """Show or hide a coloured surface, and the legend of its colours with it."""
+    model.GetDisplayNode().SetVisibility(shown)
+    legend = legend_of(model)
+    if legend is not None:
+        legend.SetVisibility(shown)
+
+
+def legend_of(model: Any) -> Any:
+    """Give the legend of the colours of a surface, or None."""
+    return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(model)
+
+
 def range_um(surface: Any) -> float:
     """End of the colour scale for the distances of a surface."""
     data = surface.GetPointData()

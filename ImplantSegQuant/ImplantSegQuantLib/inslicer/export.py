@@ -35,6 +35,8 @@ def report(table: Any) -> Path:
 def save(table: Any, path: Path) -> None:
     """Save the results of a sample: ``.json`` and ``.csv`` as ``quantify`` writes them, ``.html`` the report.
 
+    Of a group table there is ``.csv`` only.
+
     Raises
     ------
     InputError
@@ -47,6 +49,8 @@ def save(table: Any, path: Path) -> None:
             shutil.copyfile(source, temporary)
     elif suffix == ".json":
         write_text(path, json.dumps(samples.result(table), indent=2, ensure_ascii=False) + "\n")
+    elif suffix == ".csv" and not table.GetAttribute(names.SAMPLE):
+        save_table(table, path)
     elif suffix == ".csv":
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, results.COLUMNS)

@@ -15,6 +15,8 @@ from ImplantSegQuantLib.inslicer import colours, meshes, names, pose, samples, t
 ROI_COLOUR = (0.55, 0.80, 0.85)
 ROI_OPACITY = 0.25
 
+_REPLACED = (names.RESULTS, names.JSON, names.ROI, names.CONTACT, names.ERRORS, names.ERRORS_SERIES, names.ERRORS_CHART)
+
 
 def read_results(folder: Path) -> dict[str, Any]:
     """Read ``results.json`` of a folder.
@@ -35,7 +37,7 @@ def read_results(folder: Path) -> dict[str, Any]:
     return result
 
 
-def load_results(folder: Path, sample: str) -> Any:
+def load_results(folder: Path, sample: str, inputs: str = "") -> Any:
     """Load the results of a sample: table, pose, surfaces, region of interest.
 
     Parameters
@@ -44,6 +46,8 @@ def load_results(folder: Path, sample: str) -> Any:
         What ``quantify`` wrote.
     sample : str
         Name of the sample; nodes of an earlier run of this name are replaced.
+    inputs : str
+        Fingerprint of what was measured, where its nodes are in the scene.
 
     Returns
     -------
@@ -56,33 +60,36 @@ def load_results(folder: Path, sample: str) -> Any:
         When the folder holds no results.
     """
     result = read_results(folder)
-    samples.forget(sample, names.RESULTS, names.JSON, names.ROI, names.CONTACT)
+    replaced = [node for role in _REPLACED for node in samples.nodes(sample, role)]
     table = samples.add("vtkMRMLTableNode", f"{sample} results", sample, names.RESULTS)
     table.SetAttribute(names.WEEKS, f"{result['job']['weeks']:g}")
     table.SetAttribute(names.FOLDER, str(folder))
     tables.fill_results(table, result)
     text = samples.add("vtkMRMLTextNode", f"{sample} results.json", sample, names.JSON)
     text.SetText(json.dumps(result, ensure_ascii=False))
-    _load_pose(folder, sample, result)
+    table.SetNodeReferenceID(names.JSON, text.GetID())
+    _load_pose(folder, sample, result, inputs)
     if (folder / "contact.vtp").is_file():
         model = samples.add("vtkMRMLModelNode", f"{sample} contact", sample, names.CONTACT)
         model.SetAndObservePolyData(meshes.read_surface(folder / "contact.vtp"))
         colours.colour_by_contact(model)
     if (folder / "roi.nrrd").is_file():
         load_roi(folder / "roi.nrrd", sample, float(result["job"]["roi_mm"]))
+    for node in replaced:
+        samples.remove(node)
     return table
 
 
-def _load_pose(folder: Path, sample: str, result: dict[str, Any]) -> None:
+def _load_pose(folder: Path, sample: str, result: dict[str, Any], inputs: str) -> None:
     """Show the pose that was measured in; an accepted one stays, for it is the same."""
     if not (folder / "pose.tfm").is_file():
         return
     node = samples.find(sample, names.POSE) or new_pose(sample)
     pose.read_pose(folder / "pose.tfm", node)
     figures = {name: value for name, value in result.get("registration", {}).items() if name != "pose"}
-    pose.set_quality(node, figures)
+    pose.settle(node, figures, inputs)
     if (folder / "reference.vtp").is_file():
-        show_reference(folder / "reference.vtp", node, sample).GetDisplayNode().SetVisibility(False)
+        colours.show(show_reference(folder / "reference.vtp", node, sample), False)
 
 
 def new_pose(sample: str) -> Any:

@@ -62,8 +62,7 @@ class Registering(_Task):
         title = self.choice.title
         node = samples.find(title, names.POSE) or load.new_pose(title)
         pose.read_pose(self.inputs.folder / "pose.tfm", node)
-        pose.set_quality(node, json.loads(output)["quality"])
-        node.SetAttribute(names.INPUTS, self.choice.inputs())
+        pose.settle(node, json.loads(output)["quality"], self.choice.inputs())
         node.SetAttribute(names.ACCEPTED, None)
         load.show_reference(self.inputs.folder / "reference.vtp", node, title)
         return node
@@ -78,9 +77,4 @@ class Measuring(_Task):
 
     def load(self, _output: str = "") -> Any:
         """Load the results; give the table of the measures."""
-        title = self.choice.title
-        table = load.load_results(self.choice.results, title)
-        node = samples.find(title, names.POSE)
-        if node is not None:
-            node.SetAttribute(names.INPUTS, self.choice.inputs())
-        return table
+        return load.load_results(self.choice.results, self.choice.title, self.choice.inputs())

@@ -16,6 +16,9 @@ FOLDER = PREFIX + "ResultsFolder"
 QUALITY = PREFIX + "Quality"
 """Figures of a fit, JSON."""
 
+MATRIX = PREFIX + "Matrix"
+"""The pose as it was found or taken; what differs from it was moved since."""
+
 INPUTS = PREFIX + "Inputs"
 """What a pose was found for."""
 

@@ -87,9 +87,17 @@ def quality(node: Any) -> dict[str, float]:
     return dict(json.loads(node.GetAttribute(names.QUALITY) or "{}"))
 
 
-def set_quality(node: Any, figures: Mapping[str, Any]) -> None:
-    """Keep the figures of the fit with the pose."""
+def settle(node: Any, figures: Mapping[str, Any], inputs: str) -> None:
+    """Keep the pose as it is now, with the figures of its fit and a fingerprint of what it belongs to."""
     node.SetAttribute(names.QUALITY, json.dumps(figures) if figures else None)
+    node.SetAttribute(names.MATRIX, json.dumps(scan_from_reference(node).ravel().tolist()))
+    node.SetAttribute(names.INPUTS, inputs)
+
+
+def was_moved(node: Any) -> bool:
+    """Whether the pose is another one than was found or taken: by its handles, or in the module Transforms."""
+    settled = np.array(json.loads(node.GetAttribute(names.MATRIX) or "[]"))
+    return settled.size != 16 or not np.allclose(settled, scan_from_reference(node).ravel(), atol=1e-9)
 
 
 def handles_shown(node: Any) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import slicer
 from slicer.i18n import tr as _
 
-from ImplantSegQuantLib.inslicer import by_hand, grade, names, pose, samples
+from ImplantSegQuantLib.inslicer import by_hand, colours, grade, names, pose, samples
 from ImplantSegQuantLib.inslicer.choice import Choice
-from ImplantSegQuantLib.inslicer.form import QuantSection
+from ImplantSegQuantLib.inslicer.form import QuantSection, guarded, put
 from ImplantSegQuantLib.inslicer.measuring import Registering
 from ImplantSegQuantLib.inslicer.sample_section import SampleSection
 
@@ -47,51 +47,57 @@ class RegistrationSection(QuantSection):
         node = self.pose()
         return node if node is not None and node.GetAttribute(names.ACCEPTED) and not self._outdated(node) else None
 
+    def problems(self) -> list[str]:
+        """Tell that a reference that was moved by hand is neither taken nor refined."""
+        node = self.pose() if self.parameters is not None else None
+        if node is None or self._outdated(node) or not pose.was_moved(node):
+            return []
+        return [_("The reference was moved by hand: refine from here, take it as it is, or redo.")]
+
     def refresh(self) -> None:
         """Show the state of the pose and what can be done with it."""
         problems, running = self.choice.problems(measure=False), self.panel.run.runner.running
         node = self.pose()
-        usable = not problems and not running
         outdated = node is not None and not problems and self._outdated(node)
         adjusting = node is not None and pose.handles_shown(node)
-        self.ui.stateLabel.text = _state(node, outdated)
-        self.ui.registerButton.enabled = usable and node is None
+        moved = node is not None and pose.was_moved(node)
+        self.ui.stateLabel.text = _state(node, outdated, moved)
         self.ui.registerButton.toolTip = "\n".join(problems) or _(
             "Find the pose of the reference in the segmentation, from any position"
         )
         for button, possible in (
+            (self.ui.registerButton, node is None),
             (self.ui.redoButton, node is not None),
-            (self.ui.acceptButton, node is not None and not outdated and not node.GetAttribute(names.ACCEPTED)),
+            (self.ui.acceptButton, not (node is None or outdated or moved or node.GetAttribute(names.ACCEPTED))),
             (self.ui.adjustButton, True),
-            (self.ui.refineButton, adjusting),
-            (self.ui.takeButton, adjusting),
+            (self.ui.refineButton, adjusting or moved),
+            (self.ui.takeButton, adjusting or moved),
         ):
-            button.enabled = usable and possible
+            button.enabled = possible and not problems and not running
         self.ui.adjustButton.checked = adjusting
         self._refresh_view()
 
     def _refresh_view(self) -> None:
-        model = samples.find(self.choice.title, names.REFERENCE) if self.choice.title else None
-        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(model) if model is not None else None
-        for box, display in (
-            (self.ui.referenceCheckBox, model and model.GetDisplayNode()),
-            (self.ui.legendCheckBox, legend),
-        ):
-            blocked = box.blockSignals(True)
-            box.enabled = display is not None
-            box.checked = display is not None and bool(display.GetVisibility())
-            box.blockSignals(blocked)
+        model = self._reference()
+        shown = model is not None and bool(model.GetDisplayNode().GetVisibility())
+        legend = colours.legend_of(model) if shown else None
+        put(self.ui.referenceCheckBox, model is not None, shown)
+        put(self.ui.legendCheckBox, legend is not None, legend is not None and bool(legend.GetVisibility()))
+
+    def _reference(self) -> Any:
+        return samples.find(self.choice.title, names.REFERENCE) if self.choice.title else None
 
     def _outdated(self, node: Any) -> bool:
-        return node.GetAttribute(names.INPUTS) != self.choice.inputs()
+        return bool(node.GetAttribute(names.INPUTS) != self.choice.inputs())
 
-    def _shown(self, action: Any) -> Any:
-        def slot() -> None:
-            with slicer.util.tryWithErrorDisplay(_("That did not work.")):
+    def _shown(self, action: Callable[[], None]) -> Callable[[], None]:
+        def act() -> None:
+            try:
                 action()
-            self.panel.refresh()
+            finally:
+                self.panel.refresh()
 
-        return slot
+        return guarded(act)
 
     def _register(self) -> None:
         self._start(Registering(self.choice))
@@ -116,30 +122,45 @@ class RegistrationSection(QuantSection):
         self.pose().SetAttribute(names.ACCEPTED, "yes")
 
     def _adjust(self) -> None:
-        node = by_hand.start(self.choice, self.pose())
+        node = self.pose()
+        if node is not None and self._outdated(node):
+            samples.forget(self.choice.title, names.POSE, names.REFERENCE)
+            node = None
+        node = by_hand.start(self.choice, node)
         pose.show_handles(node, not pose.handles_shown(node))
+        self._reference().GetDisplayNode().SetVisibility(True)
+        self._watch(node)
+
+    def _watch(self, node: Any) -> None:
+        # the panel must tell that the reference was moved, while it is moved
+        self.panel.removeObservers(self._on_moved)
+        self.panel.addObserver(node, node.TransformModifiedEvent, self._on_moved)
+
+    def _on_moved(self, _caller: Any, _event: Any) -> None:
+        self.panel.refresh()
 
     def _take(self) -> None:
         node = self.pose()
         pose.show_handles(node, False)
-        pose.set_quality(node, {})
-        node.SetAttribute(names.INPUTS, self.choice.inputs())
+        pose.settle(node, {}, self.choice.inputs())
         self._accept()
 
     def _show_reference(self, shown: bool) -> None:
-        samples.find(self.choice.title, names.REFERENCE).GetDisplayNode().SetVisibility(shown)
+        colours.show(self._reference(), shown)
+        self._refresh_view()
 
     def _show_legend(self, shown: bool) -> None:
-        model = samples.find(self.choice.title, names.REFERENCE)
-        slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(model).SetVisibility(shown)
+        colours.legend_of(self._reference()).SetVisibility(shown)
 
 
-def _state(node: Any, outdated: bool) -> str:
+def _state(node: Any, outdated: bool, moved: bool) -> str:
     if node is None:
         return _("Not registered: Measure finds the pose by itself.")
     if outdated:
         return _("This pose belongs to another segmentation, reference or position of them: redo it.")
+    if moved:
+        return _("The reference was moved by hand: refine from here, or take it as it is.")
     if pose.handles_shown(node):
-        return _("Move and turn the reference by its handles, then refine or take the pose.")
+        return _("Move and turn the reference by its handles, in any view.")
     used = _("Accepted: Measure uses this pose.") if node.GetAttribute(names.ACCEPTED) else _("Accept it, or redo it.")
     return f"{grade.text(pose.quality(node))}<br>{used}"

@@ -9,12 +9,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ImplantSegQuantLib.inslicer import charts, export, names, samples, tables
-from ImplantSegQuantLib.inslicer.form import QuantSection
+from ImplantSegQuantLib.inslicer import charts, colours, export, names, samples, tables
+from ImplantSegQuantLib.inslicer.form import QuantSection, guarded, put
 
 
 class ResultsSection(QuantSection):
-    """Results of the sample that the parameter ``shownResults`` names."""
+    """Results of the sample that the parameter ``shownResults`` names, or the group table of all."""
 
     FORM = "ImplantSegQuantResults.ui"
 
@@ -34,44 +34,43 @@ class ResultsSection(QuantSection):
 
     @property
     def table(self) -> Any:
-        """Table of the sample that is shown, or None."""
+        """Table that is shown, or None."""
         return None if self.parameters is None else self.parameters.shownResults
 
     @property
     def sample(self) -> str:
-        """Name of the sample that is shown."""
+        """Name of the sample that is shown; empty for none and for the group table."""
         return self.table.GetAttribute(names.SAMPLE) or "" if self.table is not None else ""
 
     def show(self, table: Any) -> None:
         """Show the results of a sample."""
-        self.parameters.shownResults = table
+        # not those of the panel, which has none while another module is shown
+        self.panel.logic.getParameterNode().shownResults = table
         self.panel.refresh()
 
     def refresh(self) -> None:
         """Show the table, and what can be done with it."""
-        table = self.table
+        table, sample = self.table, self.sample
         if self.ui.tableView.mrmlTableNode() is not table:
             self.ui.tableView.setMRMLTableNode(table)
-        result = samples.result(table) if table is not None else {}
+            self.ui.tableView.resizeColumnsToContents()
+        result = samples.result(table) if sample else {}
         self.ui.sampleLabel.text = _describe(table, result)
-        for button in (self.ui.copyButton, self.ui.csvButton, self.ui.jsonButton, self.ui.htmlButton):
+        for button in (self.ui.copyButton, self.ui.csvButton):
             button.enabled = table is not None
-        self.ui.reportButton.enabled = table is not None
+        for button in (self.ui.jsonButton, self.ui.htmlButton, self.ui.reportButton):
+            button.enabled = bool(sample)
         self.ui.errorsButton.enabled = bool(result.get("relative_error_percent"))
         for box, role in ((self.ui.contactCheckBox, names.CONTACT), (self.ui.roiCheckBox, names.ROI)):
-            node = samples.find(self.sample, role) if self.sample else None
-            display = node.GetDisplayNode() if node is not None else None
-            blocked = box.blockSignals(True)
-            box.enabled = display is not None
-            box.checked = display is not None and bool(display.GetVisibility())
-            box.blockSignals(blocked)
+            node = samples.find(sample, role) if sample else None
+            put(box, node is not None, node is not None and bool(node.GetDisplayNode().GetVisibility()))
 
     def _copy(self) -> None:
         slicer.app.clipboard().setText(tables.as_text(self.table))
         self.panel.run.tell(_("The table was copied."))
 
     def _save(self, suffix: str) -> None:
-        name = f"{self.sample}.{suffix}"
+        name = f"{self.sample or 'groups'}.{suffix}"
         path = qt.QFileDialog.getSaveFileName(self.form, _("Save results"), name, f"{suffix.upper()} (*.{suffix})")
         if path:
             target = Path(path).with_suffix(f".{suffix}")
@@ -85,22 +84,18 @@ class ResultsSection(QuantSection):
         charts.show(charts.errors_chart(self.sample))
 
     def _show(self, role: str, shown: bool) -> None:
-        samples.find(self.sample, role).GetDisplayNode().SetVisibility(shown)
-
-
-def guarded(action: Any) -> Any:
-    """Give a slot that shows what goes wrong as a message."""
-
-    def slot() -> None:
-        with slicer.util.tryWithErrorDisplay(_("That did not work.")):
-            action()
-
-    return slot
+        node = samples.find(self.sample, role)
+        if role == names.CONTACT:
+            colours.show(node, shown)
+        else:
+            node.GetDisplayNode().SetVisibility(shown)
 
 
 def _describe(table: Any, result: dict[str, Any]) -> str:
     if table is None:
         return _("Nothing was measured yet.")
+    if not table.GetAttribute(names.SAMPLE):
+        return _("Checked samples by healing time")
     text = _("{sample}, {weeks} weeks").format(
         sample=table.GetAttribute(names.SAMPLE), weeks=table.GetAttribute(names.WEEKS)
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer.input import chosen_path, show_no_path
 from ImplantSegLib.labels import TITLES
 from ImplantSegQuantLib.inslicer import fov, labels
 from ImplantSegQuantLib.inslicer.choice import Choice
@@ -48,7 +48,7 @@ class SampleSection(QuantSection):
             roi_mm=values.roiMm,
             fov=self._fov(),
             name=values.sampleName,
-            study=_folder(values.studyFolder),
+            study=chosen_path(values.studyFolder),
         )
 
     def problems(self) -> list[str]:
@@ -68,6 +68,8 @@ class SampleSection(QuantSection):
         self.ui.circleBox.visible = view == "circle"
         self.ui.fovMaskSelector.visible = view == "mask"
         self.ui.fovLabel.visible = view == "auto"
+        for field in (self.ui.referencePathLineEdit, self.ui.studyPathLineEdit):
+            show_no_path(field)
         choice = self.choice()
         self.ui.fovLabel.text = _describe_fov(fov.known(choice.segmentation, choice.truth, choice.scan))
         self.ui.segmentsLabel.visible = choice.segmentation is not None
@@ -83,7 +85,7 @@ class SampleSection(QuantSection):
         chosen = {
             "segmentation": values.referenceSegmentation,
             "model": values.referenceModel,
-            "file": _folder(values.referencePath),
+            "file": chosen_path(values.referencePath),
         }
         return chosen[kind]
 
@@ -97,11 +99,6 @@ class SampleSection(QuantSection):
 def parameter(key: str) -> str:
     """Name of the parameter of a number of the screw: ``screwThreadDepthMm`` for ``thread_depth``."""
     return "screw" + "".join(part.capitalize() for part in key.split("_")) + "Mm"
-
-
-def _folder(path: Path | None) -> Path | None:
-    """Give a path, or nothing for the empty one, which reads ``.``."""
-    return None if path is None or str(path) in ("", ".") else Path(path)
 
 
 def _describe_segments(node: Any) -> str:

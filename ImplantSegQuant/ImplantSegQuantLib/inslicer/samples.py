@@ -40,13 +40,14 @@ def chosen() -> list[Any]:
 
 def result(table: Any) -> dict[str, Any]:
     """Give what ``results.json`` holds for a result table; it travels with the scene."""
-    text = find(table.GetAttribute(names.SAMPLE), names.JSON)
+    text = table.GetNodeReference(names.JSON)
     return dict(json.loads(text.GetText())) if text is not None else {}
 
 
 def add(class_name: str, name: str, sample: str, role: str) -> Any:
     """Make a node of a sample, in the sample's folder; without a sample (``""``) in none."""
-    node = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
+    node = slicer.mrmlScene.AddNewNodeByClass(class_name)
+    node.SetName(name)  # also while the node that it replaces is there
     node.SetAttribute(names.ROLE, role)
     node.SetAttribute(names.SAMPLE, sample)
     if sample:

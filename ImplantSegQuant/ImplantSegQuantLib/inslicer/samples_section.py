@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 from ImplantSegLib.errors import InputError
 from ImplantSegQuantLib.definitions import DEFINITIONS
 from ImplantSegQuantLib.inslicer import charts, export, load, names, samples, tables
-from ImplantSegQuantLib.inslicer.form import QuantSection
-from ImplantSegQuantLib.inslicer.results_section import ResultsSection, guarded
+from ImplantSegQuantLib.inslicer.form import QuantSection, guarded
+from ImplantSegQuantLib.inslicer.results_section import ResultsSection
 
 SHOWN = ("degradation_rate", "bone_implant_contact", "bone_volume_fraction")
 """Measures of the list, and the first ones to chart."""
@@ -54,11 +54,11 @@ class SamplesSection(QuantSection):
             self._fill(row, table)
             if table is self.results.table:
                 widget.selectRow(row)
-        if self.results.table is None:
+        if not self.results.sample:
             widget.clearSelection()
         widget.blockSignals(blocked)
         self.ui.measureComboBox.currentIndex = self.ui.measureComboBox.findData(self.parameters.chartMeasure)
-        self.ui.removeButton.enabled = self.results.table is not None
+        self.ui.removeButton.enabled = bool(self.results.sample)
         for button in (self.ui.timeButton, self.ui.groupButton, self.ui.groupCsvButton):
             button.enabled = bool(samples.chosen())
 
@@ -111,7 +111,7 @@ class SamplesSection(QuantSection):
         charts.show(charts.time_chart(self._chosen(), self.parameters.chartMeasure))
 
     def _group(self) -> None:
-        self.results.ui.tableView.setMRMLTableNode(self._group_table())
+        self.results.show(self._group_table())
 
     def _group_table(self) -> Any:
         rows = [result for _name, result in self._chosen()]
