@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
@@ -16,6 +17,11 @@ _BYTES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 10**3, "
 
 class _Parser(argparse.ArgumentParser):
     """Parser whose errors are one sentence with a remedy, like all others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # no option of ours begins with a digit: -1:5,:,: is a value, and the verb says what is wrong with it
+        self._negative_number_matcher = re.compile(r"-\d")
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong and end with status 2."""

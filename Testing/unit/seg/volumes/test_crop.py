@@ -101,12 +101,14 @@ def test_convert_crops(oblique: Volume, tmp_path: Path) -> None:
     np.testing.assert_array_equal(part.array[:], np.asarray(oblique.array)[:, 2:6, :5])
 
 
-@pytest.mark.parametrize("crop", ["--crop=-1:3,:,:", "--crop=3:3,:,:", "--crop=:,:,0:9", "--crop=1:3"])
+@pytest.mark.parametrize(
+    "crop", ["--crop=-1:3,:,:", "--crop -1:3,:,:", "--crop=3:3,:,:", "--crop=:,:,0:9", "--crop=1:3"]
+)
 def test_wrong_boxes_get_one_sentence(
     oblique: Volume, tmp_path: Path, capsys: pytest.CaptureFixture[str], crop: str
 ) -> None:
     write(oblique, tmp_path / "a.nrrd")
-    assert main(["convert", str(tmp_path / "a.nrrd"), str(tmp_path / "b.nrrd"), crop, *QUIET]) == 2
+    assert main(["convert", str(tmp_path / "a.nrrd"), str(tmp_path / "b.nrrd"), *crop.split(), *QUIET]) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: got the box")
     assert told.count("\n") == 1
