@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 
 import ImplantSegLib
@@ -13,6 +14,9 @@ from ImplantSegLib.volumes.segments import CONTEXT, STANDARD
 
 TERMINOLOGY = "ImplantSeg.term.json"
 """Entries for residual material, degradation layer and bone, with their colours."""
+
+LABELMAP = "Binary labelmap"
+"""Name of the representation that holds the voxels."""
 
 
 def load_terminology() -> None:
@@ -50,21 +54,28 @@ def load(path: Path, name: str, like: Any = None, into: Any = None, transform_id
 
 
 def voxels(node: Any) -> list[tuple[str, int, float]]:
-    """Count the voxels of a segmentation of one layer.
+    """Count the voxels of the project's segments.
 
     Returns
     -------
     list of (str, int, float)
         Of each segment its name, voxels and volume in mm³.
     """
-    import numpy as np
+    found = []
+    for one in STANDARD:
+        segment = node.GetSegmentation().GetSegment(one.id)
+        if segment is not None:
+            count = int(np.count_nonzero(mask(node, one.id)))
+            voxel_mm3 = float(np.prod(segment.GetRepresentation(LABELMAP).GetSpacing()))
+            found.append((segment.GetName(), count, count * voxel_mm3))
+    return found
+
+
+def mask(node: Any, identity: str) -> np.ndarray[Any, Any]:
+    """Voxels (z, y, x) of a segment, on the grid of its layer."""
     from vtk.util.numpy_support import vtk_to_numpy
 
-    segmentation = node.GetSegmentation()
-    segments = [segmentation.GetSegment(one.id) for one in STANDARD]
-    found = []
-    for segment in filter(None, segments):
-        layer = segment.GetRepresentation("Binary labelmap")
-        count = int(np.count_nonzero(vtk_to_numpy(layer.GetPointData().GetScalars()) == segment.GetLabelValue()))
-        found.append((segment.GetName(), count, count * float(np.prod(layer.GetSpacing()))))
-    return found
+    segment = node.GetSegmentation().GetSegment(identity)
+    layer = segment.GetRepresentation(LABELMAP)
+    values = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(layer.GetDimensions()[::-1])
+    return np.asarray(values == segment.GetLabelValue())

@@ -265,3 +265,9 @@ def test_what_interrupts_the_wait_ends_the_run(host, monkeypatch, tmp_path):
         blocking.run([Step("waiting", "info", [tmp_path])])
     started[0].wait(5)
     assert started[0].exit_code not in (None, 0)
+
+
+@pytest.mark.slow
+def test_the_self_test_of_the_module(host, root):
+    module = sys.modules[type(host.load(root / "ImplantSeg" / "ImplantSeg.py")).__module__]
+    module.ImplantSegTest().runTest()
