@@ -23,6 +23,7 @@ from PySide6 import QtCore, QtGui, QtNetwork, QtTest, QtUiTools, QtWidgets
 from host import dialogs, properties, signals
 
 _MODULES = (QtCore, QtGui, QtWidgets, QtUiTools, QtNetwork, QtTest)
+_PYSIDE_ONLY = ("Signal", "Slot", "Property", "ClassInfo", "QEnum", "QFlag")
 _strict: dict[type, type] = {}
 
 
@@ -72,12 +73,24 @@ def dynamic_properties(instance: QtCore.QObject) -> list[str]:
 def strict_class(cls: type) -> type:
     """Give the strict subclass of a class of Qt, of the same name."""
     if cls not in _strict:
-        _strict[cls] = strict(_Kind(cls.__name__, (cls,), {"_beneath": cls, "__module__": "qt"}))
+        members = {"_beneath": cls, "__module__": "qt", "__init__": _without_keywords(cls)}
+        _strict[cls] = strict(_Kind(cls.__name__, (cls,), members))
     return _strict[cls]
+
+
+def _without_keywords(cls: type) -> Any:
+    """Give a constructor without keywords, which PySide6 would take for properties and PythonQt does not."""
+
+    def start(self: Any, *given: Any) -> None:
+        cls.__init__(self, *given)
+
+    return start
 
 
 def _lookup(name: str) -> Any:
     """Find a name of the flat module ``qt``."""
+    if name in _PYSIDE_ONLY:
+        raise AttributeError(f"module 'qt' has no attribute '{name}'; it is PySide's, not PythonQt's")
     for module in _MODULES:
         if hasattr(module, name):
             found = getattr(module, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +49,10 @@ class Observers:
         self._tags: list[tuple[Any, int]] = []
         widget.destroyed.connect(self.clear)
 
-    def add(self, subject: Any, event: Any, callback: Callable[..., None]) -> None:
-        """Call back on an event."""
-        self._tags.append((subject, subject.AddObserver(event, callback)))
+    def add(self, subject: Any, event: Any, method: Callable[[], None]) -> None:
+        """Call a method of the widget on an event, as long as the widget lives."""
+        weak = weakref.WeakMethod(method)
+        self._tags.append((subject, subject.AddObserver(event, lambda caller, event: weak() and weak()())))
 
     def clear(self, *_: Any) -> None:
         """End all."""

@@ -83,7 +83,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._scene = scene
         if scene is not None:
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent):
-                self._observers.add(scene, event, lambda caller, event: self._scene_changed())
+                self._observers.add(scene, event, self._scene_changed)
         self._refresh()
 
     def mrmlScene(self) -> Any:

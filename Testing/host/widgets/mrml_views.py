@@ -27,7 +27,7 @@ class _Table(QtWidgets.QTableWidget):
         self._observers.clear()
         self._node = node
         if followed is not None:
-            self._observers.add(followed, "ModifiedEvent", lambda caller, event: self._refresh())
+            self._observers.add(followed, "ModifiedEvent", self._refresh)
         self._refresh()
 
     def _refresh(self) -> None:

@@ -33,3 +33,87 @@ def test_unknown_signals_are_refused(button):
 def test_wrong_types_are_refused(button, name, value):
     with pytest.raises(TypeError, match=name):
         setattr(button, name, value)
+
+
+def test_classes_of_ones_own_may_have_attributes(host):
+    import qt
+
+    class Field(qt.QLineEdit):
+        def __init__(self, parent=None):
+            super().__init__(parent)
+            self.history = []
+
+    assert Field().history == []
+
+
+def test_what_pyside_has_and_pythonqt_has_not_is_refused(host):
+    import qt
+
+    with pytest.raises(AttributeError, match="PySide"):
+        _ = qt.Signal
+    with pytest.raises(TypeError):
+        qt.QLabel("text", wordWrap=True)
+
+
+def test_classes_and_names(host, button):
+    import qt
+
+    panel = qt.QWidget()
+    button.setParent(panel)
+    button.name = "apply"
+    assert button.objectName == "apply"
+    assert button.className() == "QPushButton"
+    assert isinstance(button, qt.QWidget)
+    assert not isinstance(button, qt.QLabel)
+    assert panel.findChild(qt.QPushButton, "apply") is button
+    assert panel.findChildren("QAbstractButton") == [button]
+
+
+def test_numbers_of_stand_ins_are_checked(host):
+    import ctk
+
+    slider, seen = ctk.ctkSliderWidget(), []
+    slider.connect("valueChanged(double)", seen.append)
+    slider.maximum = 10.0
+    slider.value = 3
+    slider.value = 99
+    assert (seen, slider.value) == ([3, 10], 10)
+    with pytest.raises(TypeError, match="value"):
+        slider.value = "3"
+    with pytest.raises(AttributeError, match="does not exist"):
+        slider.maximumValue = 5
+
+
+def test_node_selectors_follow_the_scene(host):
+    import slicer
+
+    selector, seen = slicer.qMRMLNodeComboBox(), []
+    selector.nodeTypes = ["vtkMRMLVolumeNode"]
+    selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: seen.append(node and node.GetName()))
+    selector.setMRMLScene(slicer.mrmlScene)
+    assert selector.currentNode() is None
+    first = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "first")
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "screw")
+    assert selector.nodeCount() == 2
+    selector.setCurrentNode(labels)
+    slicer.mrmlScene.RemoveNode(labels)
+    assert selector.currentNode() is first
+    slicer.mrmlScene.Clear(0)
+    assert seen == ["first", "labels", "first", None]
+
+
+def test_sections_fold_and_keep_what_is_hidden_inside(host):
+    import ctk
+    import qt
+
+    section, seen = ctk.ctkCollapsibleButton("Inputs"), []
+    column = qt.QVBoxLayout(section)
+    hidden = qt.QLabel("hidden")
+    column.addWidget(hidden)
+    hidden.visible = False
+    section.connect("contentsCollapsed(bool)", seen.append)
+    section.collapsed = True
+    section.collapsed = False
+    assert seen == [True, False]
+    assert hidden.isHidden()
