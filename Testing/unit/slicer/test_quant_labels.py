@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from explant import SHAPE, explant
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import read
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from explant import explant
+
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.phantom.screw import Screw
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
@@ -26,7 +26,7 @@ def test_the_transform_moves_the_reference_onto_the_segmentation(transform):
     # points of the screw's axis and just outside of its shaft, (x, y, z) LPS in the screw's own world
     z = np.linspace(0.6, 3.0, 13)
     inside = np.column_stack([np.zeros_like(z), np.zeros_like(z), z])
-    outside = inside + [1.9, 0, 0]
+    outside = inside + np.array([1.9, 0, 0])
     volume = explant().volume
     for points, implant in ((inside, True), (outside, False)):
         ras = np.column_stack([points * [-1, -1, 1], np.ones(len(points))])
