@@ -35,8 +35,12 @@ def check_all(wanted: Sequence[SegmentJob]) -> Models:
     Raises
     ------
     InputError
-        For the first row that cannot be run, telling how many more there are.
+        For the first row that cannot be run, telling how many more there are, and for a GPU that is not there.
     """
+    from ImplantSegLib.inference.runtime import choose_device
+
+    for wish in dict.fromkeys(job.device for job in wanted):
+        choose_device(wish)
     models: Models = {}
     wrong = []
     for number, job in enumerate(wanted, start=1):
@@ -133,7 +137,10 @@ def is_finished(job: SegmentJob, model: Model) -> bool:
     """Whether the results of this very job, from this very scan and model, are there."""
     if not all(path.exists() for path in outputs(job)):
         return False
-    found: Any = jobs.load_toml(job_path(job.output)).get("found", {})
+    try:
+        found: Any = jobs.load_toml(job_path(job.output)).get("found", {})
+    except InputError:
+        return False  # a damaged record proves nothing
     return bool(found.get("key") == job.result_key(model.bundle.weights_sha256))
 
 

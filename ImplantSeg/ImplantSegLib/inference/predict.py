@@ -112,10 +112,10 @@ def segment(job: SegmentJob, resume: bool = False, model: Model | None = None) -
     if resume and not resumed:
         _log.warning("nothing to resume for %s: starting anew", job.output)
     run = prepare(job, scan, model, work.found if resumed else None)
+    for sentence in sentences(run.scan, bundle) if not resumed else []:
+        _log.warning("%s", sentence)
     with _kept_when_interrupted(work):
         if not resumed:
-            for sentence in sentences(run.scan, bundle):
-                _log.warning("%s", sentence)
             work.start(_found(run), disk_bytes(job, run.scan))
         predict(run, work)
         provenance = {**jobs.provenance(scan=job.input, model=bundle.path), "model": bundle.weights_sha256}

@@ -72,6 +72,9 @@ def test_resume_skips_what_is_finished_by_the_same_job(case, scans, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 done, 1 skipped, 0 failed"
     assert run(case, path, "--fov", "box", "--resume", "--keep-largest") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "3 done, 0 skipped, 0 failed"
+    (scans / "a.seg.nrrd.job.toml").write_text("found = ")
+    assert run(case, path, "--fov", "box", "--resume", "--keep-largest") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 done, 2 skipped, 0 failed"
 
 
 def test_outputs_go_into_the_folder_that_is_given(case, scans, tmp_path, capsys):
