@@ -38,17 +38,26 @@ for index, row in enumerate(rows):
 
 
 @pytest.fixture
-def section(host, root, tmp_path, monkeypatch):
-    """The section in the panel of ImplantSeg, whose child process is the stand-in."""
+def real(host, root, tmp_path):
+    """The section in the panel of ImplantSeg."""
     panel = host.load(root / "ImplantSeg" / "ImplantSeg.py").panel
-    from ImplantSegLib.inslicer import runner
     from ImplantSegLib.inslicer.batch import BatchSection
+
+    section = panel.section(BatchSection)
+    section.parameters.batchFolder = tmp_path / "out"
+    return section
+
+
+@pytest.fixture
+def section(real, tmp_path, monkeypatch):
+    """The section whose child process is the stand-in."""
+    from ImplantSegLib.inslicer import runner
     from ImplantSegLib.volumes import Volume, write
 
+    section = real
     script, labels = tmp_path / "command.py", tmp_path / "labels.seg.nrrd"
     script.write_text(COMMAND)
     write(Volume(np.arange(24, dtype=np.uint8).reshape(2, 3, 4) % 4, (0.01, 0.01, 0.02)), labels)
-    section = panel.section(BatchSection)
     section.commands = []
 
     def command(verb, *arguments):
@@ -56,7 +65,6 @@ def section(host, root, tmp_path, monkeypatch):
         return [sys.executable, str(script), str(labels), *map(str, arguments)]
 
     monkeypatch.setattr(runner.worker, "command", command)
-    section.parameters.batchFolder = tmp_path / "out"
     return section
 
 
@@ -200,8 +208,8 @@ def test_the_list_survives_saving_and_loading_the_scene(host, section, tmp_path)
     volume("in the scene")
     section.ui.addVolumesButton.click()
     add_files(host, section, tmp_path / "slow.nrrd", tmp_path / "bad.nrrd")
-    section._list().change(1, status="running")  # as when the application dies
-    section._list().change(2, status="failed", message="it is, no scan")
+    section._list().change(1, "running")  # as when the application dies
+    section._list().change(2, "failed", "it is, no scan")
     before = section._rows()
     slicer.util.saveScene(str(tmp_path / "scene.mrb"))
     slicer.mrmlScene.Clear(0)
@@ -287,3 +295,31 @@ def test_finished_rows_are_cleared(host, section, tmp_path):
     assert [Path(row.input).name for row in section._rows()] == ["bad.nrrd"]
     section.ui.removeRowButton.click()  # nothing is selected
     assert len(section._rows()) == 1
+
+
+@pytest.mark.torch
+def test_the_real_command_segments_the_list_and_skips_what_is_done(host, real, tmp_path):
+    import slicer
+
+    from ImplantSegLib.volumes import Volume, write
+
+    noise = np.random.default_rng(3)
+    for name in ("a", "b"):
+        voxels = noise.integers(0, 60000, (4, 40, 40)).astype(np.uint16)
+        write(Volume(voxels, (0.01, 0.01, 0.01)), tmp_path / f"{name}.nrrd")
+    real.parameters.device = type(real.parameters.device).CPU
+    host.answers["getOpenFileNames"] = [str(tmp_path / "a.nrrd"), str(tmp_path / "b.nrrd")]
+    real.ui.addFilesButton.click()
+    real.ui.runBatchButton.click()
+    host.wait(lambda: not real.panel.run.runner.running, 300)
+    assert statuses(real) == ["done", "done"], real.panel.run.ui.logText.toPlainText()
+    real.ui.batchRowsTable.selectRow(1)
+    real.ui.loadRowButton.click()
+    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")] == ["b segmentation"]
+    real._list().change(0, "waiting")
+    (tmp_path / "out" / "b.seg.nrrd").unlink()
+    real._list().change(1, "waiting")
+    real.panel.refresh()
+    real.ui.runBatchButton.click()
+    host.wait(lambda: not real.panel.run.runner.running, 300)
+    assert statuses(real) == ["skipped", "done"]
