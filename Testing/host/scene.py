@@ -12,7 +12,7 @@ import slicer_core
 import vtk
 
 SHARE = Path(__file__).parent / "share"
-"""Small terminologies of our own, where Slicer has its large ones."""
+"""Small terminologies and a colour table of our own, where Slicer has its large ones."""
 
 LOGICS = {
     "colors": ("vtkSlicerColorLogic", "Colors"),
@@ -56,9 +56,8 @@ def make_scene(cache_folder: str) -> tuple[Any, Any]:
     scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
     slicer.mrmlScene = scene
     slicer.modules = types.SimpleNamespace()
-    application.SetHomeDirectory(cache_folder)
-    application.SetShareDirectory("share")
-    (Path(cache_folder) / "share" / "ColorFiles").mkdir(parents=True)
+    application.SetHomeDirectory(str(SHARE.parent))
+    application.SetShareDirectory(SHARE.name)
     application.SetMRMLScene(scene)
     application.GetColorLogic().SetMRMLScene(scene)
     application.GetColorLogic().AddDefaultColorNodes()
