@@ -25,7 +25,7 @@ INTERVAL_MS = 100
 GRACE_S = 1.2
 """Time that a cancelled run has to end by itself; then it is killed with all its children."""
 
-_CLOSING_S = 2.0
+_CLOSING_S = 1.0
 """Longest time that the end of a run at once may take."""
 
 CANCELLED = Failure("cancelled", "the run was cancelled")
