@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _WARNED_FACTOR = 1.2
 """Training scales its patches by 0.8 to 1.25: within that, a network has seen such voxels."""
 
+_USELESS_FACTOR = 2.5
+"""Between 2, where mean IoU on a phantom falls from 88 % to 67 %, and 3, where it is 25 % (decision 7)."""
+
 REFUSED_FACTOR = 4.0
 """Voxels that are this many times as large, or as small, as the model's show it structures of another kind."""
 
@@ -116,7 +119,8 @@ def advice(scan: Volume, bundle: Bundle) -> list[str]:
         )
     ratio = _ratio(scan, bundle)
     if ratio is not None and not 1 / _WARNED_FACTOR <= ratio <= _WARNED_FACTOR:
-        found.append(f"{_differs(scan, bundle, ratio)}: {_remedy(bundle, ratio)}")
+        use = "" if 1 / _USELESS_FACTOR <= ratio <= _USELESS_FACTOR else ", so that its labels will hardly be of use"
+        found.append(f"{_differs(scan, bundle, ratio)}{use}: {_remedy(bundle, ratio)}")
     if max(scan.spacing_mm) > _WARNED_ANISOTROPY * min(scan.spacing_mm):
         found.append(f"the voxels of the scan ({_microns(scan.spacing_mm)}) are no cubes, as the model knows them")
     return found

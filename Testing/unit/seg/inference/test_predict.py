@@ -199,6 +199,11 @@ def test_other_voxel_size_warns_with_the_ratio(case, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         segment(job(case, tmp_path, spacing_um=(15.0, 15.0, 15.0)))
         assert "1.50 times as large as the 10 × 10 × 10 µm" in caplog.text
+        assert "hardly be of use" not in caplog.text
+        caplog.clear()
+        segment(job(case, tmp_path, spacing_um=(3.3, 3.3, 3.3)))
+        assert "so that its labels will hardly be of use: bin the scan first" in caplog.text
+        assert "--bin 3" in caplog.text
         caplog.clear()
         segment(job(case, tmp_path, spacing_um=(11.0, 11.0, 11.0)))
         assert caplog.text == ""
