@@ -77,7 +77,7 @@ class EnvironmentSection(Section):
                 tables.paint(self.ui.packageTable, index, BAD_COLOUR)
         self.ui.torchLabel.text = told.device_line(facts)
         self.ui.installPackagesButton.enabled = bool(told.missing(facts))
-        self.ui.installTorchButton.enabled = not facts["torch"]["version"]
+        self.ui.installTorchButton.enabled = not told.torch_will_do(facts)
         lacking = [*told.problems(facts), *filter(None, [told.idle_gpu(facts)])]
         self.tell("\n".join(lacking) or _("Nothing is missing."), error=bool(lacking))
         self.panel.refresh()

@@ -19,7 +19,7 @@ def device_line(facts: Facts) -> str:
     """Tell the build of PyTorch and the GPUs in one line."""
     torch = facts["torch"]
     if not torch["version"]:
-        return "PyTorch is not installed"
+        return f"PyTorch is {_torch_state(facts)}; {gpu_line(facts)}"
     build = "the CPU alone" if torch["build"] == "cpu" else torch["build"]
     return f"PyTorch {torch['version']}, built for {build}; {gpu_line(facts)}"
 
@@ -57,11 +57,21 @@ def missing(facts: Facts) -> list[str]:
     ]
 
 
+def torch_will_do(facts: Facts) -> bool:
+    """Whether PyTorch is there, whole and new enough."""
+    return bool(facts["torch"]["version"]) and _torch_state(facts) == ""
+
+
+def _torch_state(facts: Facts) -> str:
+    states = {"missing": "not installed", "broken": "damaged", "old": "too old", "ok": ""}
+    return next((states[one["state"]] for one in facts["packages"] if one["name"] == "torch"), "not installed")
+
+
 def problems(facts: Facts) -> list[str]:
     """Tell what hinders every run."""
     found = []
-    if not facts["torch"]["version"]:
-        found.append("PyTorch is not installed; install it in the section Environment.")
+    if not torch_will_do(facts):
+        found.append(f"PyTorch is {_torch_state(facts)}; see the section Environment.")
     if names := missing(facts):
         found.append(f"Python packages are missing ({', '.join(names)}); install them in the section Environment.")
     return found

@@ -205,7 +205,7 @@ class ModelSection(Section):
         vain = _("A GPU is chosen, but PyTorch finds none it can use.") if chosen_in_vain else ""
         line = told.device_line(facts)
         self.ui.deviceLabel.text = " ".join(filter(None, [idle or f"{line}.", vain]))
-        self.ui.deviceLabel.styleSheet = ERROR_STYLE if idle or vain or not facts["torch"]["version"] else ""
+        self.ui.deviceLabel.styleSheet = ERROR_STYLE if idle or vain or not told.torch_will_do(facts) else ""
 
     def _show_details(self, name: str) -> None:
         if self._shown != name:

@@ -160,7 +160,9 @@ class RunSection(Section):
 
     def _remedy(self, failure: Failure) -> str:
         # the command speaks to somebody at a terminal
-        return _("Install it in the section Environment.") if failure.kind == "package" else failure.remedy
+        if failure.kind == "package":
+            return _("Install it in the section Environment of the module ImplantSeg.")
+        return failure.remedy
 
     def _on_apply(self) -> None:
         if self.runner.running or self.panel.problems():

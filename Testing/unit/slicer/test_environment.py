@@ -16,7 +16,8 @@ def facts(*packages, version="2.9.0+cpu", idle=False):
     gpu = {"name": "RTX 4070", "memory_free_bytes": 10 * 2**30, "memory_total_bytes": 12 * 2**30}
     return {
         "torch": {"version": version, "build": version and "cpu", "gpu_usable": False, "cpu_bf16": []},
-        "gpus": [gpu] if idle else [], "idle_gpu": idle, "packages": list(packages),
+        "gpus": [gpu] if idle else [], "idle_gpu": idle,
+        "packages": [*packages, package("torch", "ok" if version else "missing", version)],
         "memory_free_bytes": 2**33, "models": {"folder": "models"},
     }  # fmt: skip
 
@@ -62,7 +63,7 @@ def test_it_asks_once_when_the_module_is_shown_and_again_on_demand(section):
 
 def test_an_environment_that_lacks_nothing(section):
     table = section.ui.packageTable
-    assert [table.item(row, 0).text() for row in range(table.rowCount)] == ["tqdm", "monai (to train)"]
+    assert [table.item(row, 0).text() for row in range(table.rowCount)] == ["tqdm", "monai (to train)", "torch"]
     assert section.ui.environmentLabel.text == "Nothing is missing."
     assert section.problems() == []
     assert not section.ui.installPackagesButton.enabled

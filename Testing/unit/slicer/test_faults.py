@@ -83,6 +83,10 @@ def children():
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
+def children_of(code):
+    return [process for process in children() if code in process.cmdline()]
+
+
 def nodes():
     import slicer
 
@@ -219,7 +223,8 @@ def test_torch_is_missing(host, run, scan, tmp_path, monkeypatch):
         finish(host, run)
     is_usable_and_says(
         host, run,
-        "The package 'torch' is needed for this and is not installed. Install it in the section Environment.",
+        "The package 'torch' is needed for this and is not installed. Install it in the section Environment "
+        "of the module ImplantSeg.",
     )  # fmt: skip
 
 
@@ -270,6 +275,13 @@ def test_the_module_goes_away_during_a_run(host, module):
     module.cleanup()
     assert not module.panel.run.runner.running
     assert not children()
+    assert host.displayed == []
+
+
+def test_the_module_is_reloaded_during_a_run(host, root, module):
+    start(host, module.panel.run, step("code", SLOW))
+    module.onReload()
+    assert not children_of(SLOW)
     assert host.displayed == []
 
 

@@ -11,7 +11,8 @@ import pytest
 
 CPU = {
     "torch": {"version": "2.9.0+cpu", "build": "cpu", "gpu_usable": False, "cpu_bf16": []},
-    "gpus": [], "idle_gpu": False, "packages": [], "memory_free_bytes": 8 * 2**30, "memory_total_bytes": 2**34,
+    "gpus": [], "idle_gpu": False, "packages": [{"name": "torch", "extra": "", "state": "ok"}],
+    "memory_free_bytes": 8 * 2**30, "memory_total_bytes": 2**34,
 }  # fmt: skip
 GPU = {"name": "RTX 4070", "memory_free_bytes": 10 * 2**30, "memory_total_bytes": 12 * 2**30}
 
@@ -221,6 +222,19 @@ def test_the_device_line(panel, model):
     assert "The GPU RTX 4070 is idle" in model.ui.deviceLabel.text
     assert "PyTorch Utils" in model.ui.deviceLabel.text
     assert "#c62828" in model.ui.deviceLabel.styleSheet
+
+
+def test_the_folder_of_the_models_opens(host, panel, model, folder, monkeypatch):
+    import qt
+
+    from ImplantSegLib.inslicer.environment import EnvironmentSection
+
+    opened = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    panel.section(EnvironmentSection).facts = CPU | {"models": {"folder": str(folder)}}
+    model.ui.openModelFolderButton.click()
+    assert opened == [str(folder)]
+    assert folder.is_dir()  # made, as nothing was imported yet
 
 
 def test_a_gpu_that_is_chosen_but_not_there(panel, model):

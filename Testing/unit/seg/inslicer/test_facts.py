@@ -15,13 +15,16 @@ def gpu(free=10 * GIB, total=12 * GIB):
 
 def facts(version="2.9.0+cpu", build="cpu", gpus=(), idle=False, packages=()):
     torch = {"version": version, "build": build, "gpu_usable": False, "cpu_bf16": []}
-    return {"torch": torch, "gpus": list(gpus), "idle_gpu": idle, "packages": list(packages)}
+    own = [package("torch", "ok" if version else "missing", version)]
+    packages = [*packages, *(own if "torch" not in [one["name"] for one in packages] else [])]
+    return {"torch": torch, "gpus": list(gpus), "idle_gpu": idle, "packages": packages}
 
 
 @pytest.mark.parametrize(
     ("told_facts", "line"),
     [
-        (facts(None, None), "PyTorch is not installed"),
+        (facts(None, None), "PyTorch is not installed; no GPU found"),
+        (facts(None, None, packages=[package("torch", "broken")]), "PyTorch is damaged; no GPU found"),
         (facts(), "PyTorch 2.9.0+cpu, built for the CPU alone; no GPU found"),
         (facts("2.9.0", "cuda 12.8", [gpu()]), "PyTorch 2.9.0, built for cuda 12.8; RTX 4070, 10 GiB of 12 GiB free"),
         (facts("2.9.0", "mps", [gpu(None)]), "PyTorch 2.9.0, built for mps; RTX 4070"),
@@ -45,10 +48,13 @@ def test_what_hinders_every_run():
     ])  # fmt: skip
     assert told.missing(lacking) == ["edt", "zarr", "numba"]
     assert told.problems(lacking) == [
-        "PyTorch is not installed; install it in the section Environment.",
+        "PyTorch is not installed; see the section Environment.",
         "Python packages are missing (edt, zarr, numba); install them in the section Environment.",
     ]
     assert told.problems(facts(packages=[package("tqdm")])) == []
+    assert told.problems(facts(packages=[package("torch", "old", "2.1")])) == [
+        "PyTorch is too old; see the section Environment."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,4 +68,4 @@ def test_what_hinders_every_run():
     ],
 )
 def test_rows_of_the_table(told_package, row):
-    assert told.rows(facts(packages=[told_package])) == [row]
+    assert told.rows(facts(packages=[told_package]))[0] == row

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -163,6 +164,37 @@ def test_a_stranger_that_holds_the_pipe_does_not_keep_a_killed_run_alive():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     child.kill()
+
+
+ORPHANED = """
+import os, sys, time
+from ImplantSegLib.inslicer.worker import Worker, environment
+worker = Worker([sys.executable, "-c", {child!r}], environment(os.environ))
+while not worker.poll():
+    time.sleep(0.01)
+print(worker._process.pid, flush=True)
+os._exit(1)  # as an application that crashes
+"""
+
+TELLS_FOR_EVER = """
+import time
+from ImplantSegLib import progress
+progress.configure("json")
+progress.LINE_INTERVAL_S = 0
+for _ in progress.track(iter(int, 1), "segment", 10**9):
+    time.sleep(0.05)
+"""
+
+
+def test_a_run_ends_when_the_application_that_started_it_has_crashed():
+    started = subprocess.run(
+        [sys.executable, "-c", ORPHANED.format(child=TELLS_FOR_EVER)], capture_output=True, text=True, check=False
+    )
+    child = int(started.stdout)
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (190, "3 min 10 s"), (7500, "2 h 05 min")])
