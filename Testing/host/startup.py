@@ -78,6 +78,9 @@ def reset() -> None:
 
     modules.unload()
     slicer.mrmlScene.Clear(0)
+    # closing a scene keeps the modules' parameter nodes, and with them observers that nobody else has any more
+    for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
+        slicer.mrmlScene.RemoveNode(node)
     slicer.app.layoutManager().reset()
     mrml_editor.install()
     slicer.app.settings().clear()

@@ -38,18 +38,26 @@ class Store:
         for name, parameter in parameters.items():
             if not parameter.serializer.is_in(node, prefix + name):
                 parameter.serializer.write(node, prefix + name, parameter.default.value)
-        self._fill_cache()
+        for name in [name for name, parameter in parameters.items() if parameter.serializer.cached]:
+            self._cache[name] = self._load(name)
+            self._follow(name)
+
+    def _follow(self, name: str) -> None:
+        """Read a parameter again when the node has changed.
+
+        Each has an observer of its own, as in Slicer. VTK calls the first observer of an object last: after a change
+        that was not made through the wrapper, other observers see the class's first parameter as it was before.
+        """
         # a strong reference here would keep the store alive as long as the node
         this = weakref.ref(self)
-        # before all other observers: VTK calls those of one priority in no useful order
-        tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: this() and this()._fill_cache(), 1.0)
-        weakref.finalize(self, node.RemoveObserver, tag)
+        tag = self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: this() and this()._renew(name))
+        weakref.finalize(self, self._node.RemoveObserver, tag)
 
-    def _fill_cache(self) -> None:
-        # what was taken out of the node comes back with its default, as when Slicer reads it
-        self._cache = {name: self._load(name) for name, info in self._parameters.items() if info.serializer.cached}
+    def _renew(self, name: str) -> None:
+        self._cache[name] = self._load(name)
 
     def _load(self, name: str) -> Any:
+        # what was taken out of the node comes back with its default
         info, key = self._parameters[name], self._prefix + name
         if not info.serializer.is_in(self._node, key):
             info.serializer.write(self._node, key, info.default.value)
