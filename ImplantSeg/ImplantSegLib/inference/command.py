@@ -24,6 +24,8 @@ def segment(argv: list[str]) -> None:
     """Run ``implantseg segment``."""
     parser = _parser()
     options = arguments.parse(parser, argv)
+    if options.json and not options.dry_run:
+        parser.error("--json goes with --dry-run only")
     if options.input.suffix.lower() == scanlist.SUFFIX:
         _segment_list(parser, options)
         return

@@ -46,6 +46,13 @@ def test_dry_run_as_json(case, tmp_path, capsys, monkeypatch):
     assert told["warnings"] == []
 
 
+def test_json_without_dry_run_is_refused(case, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(case.scan, tmp_path / "labels.nrrd", "--json")
+    assert ended.value.code == 2
+    assert "--json goes with --dry-run only" in capsys.readouterr().err
+
+
 def test_dry_run_tells_what_speaks_against_the_run(case, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("ImplantSegLib.inference.runtime.receptive_field", lambda _: 37)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**4}))
