@@ -9,11 +9,14 @@ import numpy as np
 import slicer
 
 import ImplantSegLib
-from ImplantSegLib.inslicer import mrml
+from ImplantSegLib.inslicer import header, mrml
 from ImplantSegLib.volumes.segments import CONTEXT, STANDARD
 
 TERMINOLOGY = "ImplantSeg.term.json"
 """Entries for residual material, degradation layer and bone, with their colours."""
+
+FOV = "fov"
+"""Attribute of a segmentation, and key in the header of its file: the field of view."""
 
 LABELMAP = "Binary labelmap"
 """Name of the representation that holds the voxels."""
@@ -39,7 +42,7 @@ def load(path: Path, name: str, like: Any = None, into: Any = None, transform_id
     name : str
         Name of a new node.
     like : vtkMRMLScalarVolumeNode, optional
-        The scan: its grid becomes the one that the Segment Editor works on.
+        The scan: its grid becomes the one that the Segment Editor works on, unless only a part was segmented.
     into : vtkMRMLSegmentationNode, optional
         Node whose segments are replaced.
     transform_id : str, optional
@@ -48,9 +51,29 @@ def load(path: Path, name: str, like: Any = None, into: Any = None, transform_id
     load_terminology()
     node = mrml.load_segmentation(path, name, into)
     node.SetAndObserveTransformNodeID(transform_id)
-    if like is not None:
+    # the field of view is told in voxels of the file, and a node does not keep what a file says beside its segments
+    node.SetAttribute(FOV, header.pairs(path).get(FOV))
+    if like is not None and _size(node) == like.GetImageData().GetDimensions():
         node.SetReferenceImageGeometryParameterFromVolumeNode(like)
+    else:
+        _keep_own_grid(node)
     return node
+
+
+def _size(node: Any) -> tuple[int, ...]:
+    layer = node.GetSegmentation().GetNthSegment(0).GetRepresentation(LABELMAP)
+    return tuple(layer.GetDimensions())
+
+
+def _keep_own_grid(node: Any) -> None:
+    """Keep the grid of a cropped or binned scan: what lies beside it was not segmented, and is no background."""
+    node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), None)
+    segmentation = node.GetSegmentation()
+    layer = segmentation.GetNthSegment(0).GetRepresentation(LABELMAP)
+    geometry = slicer.vtkSegmentationConverter
+    segmentation.SetConversionParameter(
+        geometry.GetReferenceImageGeometryParameterName(), geometry.SerializeImageGeometry(layer)
+    )
 
 
 def voxels(node: Any) -> list[tuple[str, int, float]]:

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer import header
 
 KEY = "fov"
 """Attribute of a node and key in the header of a NRRD."""
-
-_HEADER_BYTES = 1 << 20
-"""A header longer than this is none of ours."""
 
 
 def known(*nodes: Any) -> str:
@@ -41,18 +39,4 @@ def _told(node: Any) -> str | None:
         return str(attribute)
     storage = node.GetStorageNode()
     path = Path(storage.GetFileName() or "") if storage is not None else Path()
-    return header(path).get(KEY) if path.name.endswith((".nrrd", ".nhdr")) and path.is_file() else None
-
-
-def header(path: Path) -> dict[str, str]:
-    """Key/value pairs in the header of a NRRD."""
-    pairs = {}
-    with path.open("rb") as stream:
-        for line in iter(lambda: stream.readline(_HEADER_BYTES), b""):
-            text = line.decode("utf-8", "replace").strip()
-            if not text:
-                break
-            key, assigned, value = text.partition(":=")
-            if assigned:
-                pairs[key] = value
-    return pairs
+    return header.pairs(path).get(KEY) if path.name.endswith((".nrrd", ".nhdr")) and path.is_file() else None

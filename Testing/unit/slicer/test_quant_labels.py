@@ -203,3 +203,22 @@ def test_the_field_of_view_is_what_an_attribute_or_the_file_says(node, tmp_path)
     assert fov.known(node, other) == "circle:21.5,19.5,18"
     node.SetAttribute(fov.KEY, "circle:1,2,3")
     assert fov.known(node, other) == "circle:1,2,3"
+
+
+def test_a_cropped_segmentation_keeps_its_grid_and_field_of_view(host, tmp_path):
+    from dataclasses import replace
+
+    import slicer
+
+    from ImplantSegLib.inslicer import segments
+    from ImplantSegLib.volumes import write
+    from ImplantSegQuantLib.inslicer import fov, labels
+
+    write(replace(explant().volume, metadata={"fov": "circle:21.5,19.5,18"}), tmp_path / "part.seg.nrrd")
+    scan = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan")
+    slicer.util.updateVolumeFromArray(scan, np.zeros((60, 60, 60), np.uint8))
+    node = segments.load(tmp_path / "part.seg.nrrd", "part", scan)
+    written = read(labels.save_labels(node, tmp_path / "out.nrrd"))
+    np.testing.assert_allclose(written.index_to_world, explant().volume.index_to_world, atol=1e-12)
+    assert written.shape == SHAPE
+    assert fov.known(node, scan) == "circle:21.5,19.5,18"
