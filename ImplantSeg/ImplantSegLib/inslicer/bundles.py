@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +70,22 @@ class Entry:
             "" if self.memory_bytes is None else round(self.memory_bytes / 2**30, 2),
             self.trained_on,
         ]
+
+
+def new_name(stem: str, known: Mapping[str, Entry]) -> str:
+    """Name under which a file is imported: its own, with what no name may have replaced, and not that of a bundled one.
+
+    Parameters
+    ----------
+    stem : str
+        Name of the file without its suffix.
+    known : mapping of str to Entry
+        The models by name.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", stem).lstrip(".+-") or "model"
+    while name in known and not known[name].deletable:
+        name += "_imported"
+    return name
 
 
 def voxel_warning(model_um: Voxel | None, scan_um: Voxel | None) -> str:

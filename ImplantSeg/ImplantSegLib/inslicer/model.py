@@ -120,18 +120,18 @@ class ModelSection(Section):
     def _on_selected(self) -> None:
         chosen = self.ui.modelTable.selectedItems()
         if chosen and self.parameters is not None:
+            self._tell("")  # what was said about the model before
             self.parameters.model = self.ui.modelTable.item(chosen[0].row(), 0).text()
 
     def _on_import(self) -> None:
         path = qt.QFileDialog.getOpenFileName(None, _("Import a model"), "", _("Models (*.safetensors)"))
         if not path:
             return
-        known = (self.entries or {}).get(Path(path).stem)
-        replaces = known is not None and known.deletable
-        question = _("There is already a model {name}. Replace it?").format(name=Path(path).stem)
-        if replaces and not slicer.util.confirmYesNoDisplay(question):
-            return
-        self._do(["import", path, *(["--replace"] if replaces else [])], self._on_imported)
+        name = bundles.new_name(Path(path).stem, self.entries or {})
+        replaces = name in (self.entries or {})
+        question = _("There is already a model {name}. Replace it?").format(name=name)
+        if not replaces or slicer.util.confirmYesNoDisplay(question):
+            self._do(["import", path, "--name", name, *(["--replace"] if replaces else [])], self._on_imported)
 
     def _on_imported(self, output: str) -> None:
         name = Path(output.strip().splitlines()[-1]).stem
@@ -151,7 +151,9 @@ class ModelSection(Section):
 
     def _on_open_folder(self) -> None:
         facts = self._facts()
-        if facts is not None:
+        if facts is None:
+            self._tell(_("The folder is not known yet; try again in a moment."))
+        else:
             with telling(_("The folder of the models could not be opened.")):
                 folder = Path(facts["models"]["folder"])
                 folder.mkdir(parents=True, exist_ok=True)

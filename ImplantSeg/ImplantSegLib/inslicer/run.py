@@ -173,7 +173,7 @@ class RunSection(Section):
             with telling(_("The run could not be started.")):
                 self.on_apply()
         finally:
-            self.refresh()
+            self.panel.refresh()
 
     def _on_copy_log(self) -> None:
         slicer.app.clipboard().setText(self.ui.logText.toPlainText())

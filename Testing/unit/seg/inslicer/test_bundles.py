@@ -56,6 +56,22 @@ def test_a_model_of_mixed_voxels_takes_any():
     assert voxel_warning(None, (5, 5, 5)) == ""
 
 
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("mine", "mine"),
+        ("my unet (2)", "my_unet_2_"),
+        ("..hidden", "hidden"),
+        ("+", "model"),
+        ("bundled", "bundled_imported"),  # that name always means the bundled model
+        ("own", "own"),  # may be replaced
+    ],
+)
+def test_names_of_imported_models(stem, name):
+    known = {"bundled": Entry("bundled"), "own": Entry("own", deletable=True)}
+    assert bundles.new_name(stem, known) == name
+
+
 def test_details_leave_out_what_the_file_does_not_tell_and_escape_what_it_does():
     text = bundles.details({
         "network": "unet", "options": {"width": 16}, "summary": "for <10 µm",
