@@ -164,11 +164,12 @@ def _termination_as_interrupt() -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if not _in_numba(frame):
-            raise KeyboardInterrupt
+            progress.interrupt()
+        progress.cancel()  # a loop of short kernels may be met inside numba each time: its stage ends it
         threading.Timer(RETRY_S, again, [number]).start()
 
     def again(number: int) -> None:
-        if inside:
+        if inside and progress.cancelling():
             signal.raise_signal(number)
 
     if threading.current_thread() is not threading.main_thread():

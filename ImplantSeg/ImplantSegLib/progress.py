@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 Mode = Literal["bar", "json", "none"]
 Advance = Callable[..., None]
@@ -23,19 +22,31 @@ LINE_INTERVAL_S = 0.2
 """Shortest time between two JSON lines of a stage; its first and last step are always told."""
 
 _mode: Mode = "none"
-_cancelled = threading.Event()
+_cancelled = False  # no lock: signal handlers set it
 
 
 def configure(mode: Mode) -> None:
     """Choose how progress is shown: ``bar``, ``json`` (lines on stderr) or ``none`` (the start value)."""
-    global _mode
-    _mode = mode
-    _cancelled.clear()
+    global _mode, _cancelled
+    _mode, _cancelled = mode, False
 
 
 def cancel() -> None:
     """Ask the running stage to stop: its next step raises :class:`KeyboardInterrupt`."""
-    _cancelled.set()
+    global _cancelled
+    _cancelled = True
+
+
+def cancelling() -> bool:
+    """Whether a cancellation was asked for and nothing has stopped yet."""
+    return _cancelled
+
+
+def interrupt() -> NoReturn:
+    """Stop: raise :class:`KeyboardInterrupt`, and forget the cancellation, so that what cleans up is left in peace."""
+    global _cancelled
+    _cancelled = False
+    raise KeyboardInterrupt
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -70,8 +81,8 @@ def stage(name: str, total: int, unit: str = "it") -> Iterator[Advance]:
     show, close = _bar(name, total, unit) if _mode == "bar" else _lines(name, total)
 
     def advance(steps: int = 1, note: str = "") -> None:
-        if _cancelled.is_set():
-            raise KeyboardInterrupt
+        if _cancelled:
+            interrupt()
         show(steps, note)
 
     try:

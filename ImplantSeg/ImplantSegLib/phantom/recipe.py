@@ -256,7 +256,7 @@ def _reference_surface_and_volume(
     voxels = _random_voxels(frame, 1_500_000, stream(seed, "area"))
     view = _view_volume(frame)
     _, crossings = sample.surface_points(voxels, length, frame, explant, stream(seed, "segments"))
-    return 2 * crossings[0] / (len(voxels) * length) * view, share * view
+    return 2 * crossings / (len(voxels) * length) * view, share * view
 
 
 def _view_volume(frame: sample.Frame) -> float:

@@ -24,6 +24,8 @@ ROI_MM = 1.0
 """Width of the region of interest round the reference screw (the paper's section 2.3.2)."""
 SEGMENTS = 6
 """Random test segments per voxel near the implant's surface."""
+_AT_ONCE = 100_000
+"""Segments of one call of compiled code, some tenths of a second."""
 
 
 class Frame(NamedTuple):
@@ -110,8 +112,11 @@ def sample_slab(
 
 def _each_slice(work: Callable[[int], None], depth: int) -> None:
     """Run compiled work that lets go of the interpreter on every slice, on all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         list(pool.map(work, range(depth)))
+    finally:  # a cancelled run does not wait for the slices at work
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @njit(cache=True, nogil=True)
@@ -249,25 +254,35 @@ def _segment_crossings(
     return h
 
 
-@njit(cache=True)
 def surface_points(
     voxels: np.ndarray[Any, Any], length: float, g: Frame, e: Explant, seed: int
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[np.ndarray[Any, Any], int]:
     """Give the points outside the implant of the segments from given voxels (N, 3) that cross its surface.
 
     Returns
     -------
     points : array of float64, shape (M, 3)
         The segments' ends outside the implant, in the screw's frame.
-    reference_crossings : array of int64, shape (1,)
+    reference_crossings : int
         How many of the segments cross the original surface.
     """
+    # piece by piece, as no cancellation interrupts compiled code
+    starts = range(0, len(voxels), _AT_ONCE)
+    parts = [_surface_points(voxels[n : n + _AT_ONCE], n, length, g, e, seed) for n in starts]
+    return np.concatenate([points for points, _ in parts]), sum(int(crossings[0]) for _, crossings in parts)
+
+
+@njit(cache=True)
+def _surface_points(
+    voxels: np.ndarray[Any, Any], first: int, length: float, g: Frame, e: Explant, seed: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Do the same for voxels that are numbered from ``first``."""
     points = np.empty((len(voxels), 3))
     found = 0
     reference = np.zeros(1, np.int64)
     for n in range(len(voxels)):
         k, j, i = voxels[n]
-        _, p, q = random_segment(lattice_hash(n, 1, 0, seed), k, j, i, length, g)
+        _, p, q = random_segment(lattice_hash(first + n, 1, 0, seed), k, j, i, length, g)
         if (screw_distance(p[0], p[1], p[2], e.screw) < 0) != (screw_distance(q[0], q[1], q[2], e.screw) < 0):
             reference[0] += 1
         inside = is_implant(p[0], p[1], p[2], e)

@@ -144,3 +144,27 @@ def test_a_signal_waits_until_numba_is_done(monkeypatch, sign):
     assert cli.main(["fake"]) == 130
     assert left == ["numba"]
     assert signal.getsignal(sign) is before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM between processes")
+def test_a_signal_that_meets_numba_every_time_ends_the_stage_once(monkeypatch):
+    steps = []
+
+    def verb(argv: list[str]) -> None:
+        try:
+            with progress.stage("kernels", total=100) as advance:
+                for step in range(100):
+                    steps.append(step)
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    advance()
+        finally:
+            time.sleep(3 * cli.RETRY_S)  # cleaning up is not interrupted
+            steps.append("clean")
+
+    module = types.ModuleType("fake_verb")
+    module.main = verb  # type: ignore[attr-defined]
+    monkeypatch.setattr(cli, "_in_numba", lambda frame: True)
+    monkeypatch.setitem(sys.modules, "fake_verb", module)
+    monkeypatch.setitem(cli.VERBS, "fake", cli.Verb("fake_verb:main", "runs kernels"))
+    assert cli.main(["fake"]) == 130
+    assert steps == [0, "clean"]

@@ -73,3 +73,14 @@ def test_configuring_again_forgets_an_old_cancellation():
     progress.configure("none")
     with progress.stage("segment", total=1) as advance:
         advance()
+
+
+def test_a_cancellation_interrupts_once_so_that_cleaning_up_is_left_in_peace():
+    progress.configure("none")
+    progress.cancel()
+    assert progress.cancelling()
+    with pytest.raises(KeyboardInterrupt), progress.stage("segment", total=1) as advance:
+        advance()
+    assert not progress.cancelling()
+    with progress.stage("clean", total=1) as advance:
+        advance()
