@@ -16,6 +16,7 @@ from ImplantSegLib.errors import ImplantSegError, InputError
 from ImplantSegLib.inslicer import batchlist, mrml, segments
 from ImplantSegLib.inslicer.batchlist import BatchList, Row
 from ImplantSegLib.inslicer.commands import Network
+from ImplantSegLib.inslicer.preview import PREVIEW_OF
 from ImplantSegLib.inslicer.runner import Step
 from ImplantSegLib.inslicer.section import Section, sentence, telling
 from ImplantSegLib.inslicer.segmenting import LOADED_BYTES
@@ -116,10 +117,14 @@ class BatchSection(Section):
 
     def _add_volumes(self) -> None:
         with telling(_("The volumes could not be added.")):
-            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-                if not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors():
-                    self._list().add_volume(node)
+            for node in filter(self._is_scan, slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")):
+                self._list().add_volume(node)
             self.panel.refresh()
+
+    def _is_scan(self, node: Any) -> bool:
+        """Whether a volume may be a scan: no labels, and none of those that this module made."""
+        made = node is self.parameters.outputUncertainty or node.GetAttribute(PREVIEW_OF)
+        return not made and not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
 
     def _add_files(self) -> None:
         with telling(_("The files could not be added.")):

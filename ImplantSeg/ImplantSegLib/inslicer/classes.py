@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import TITLES
+from ImplantSegLib.labels import IGNORE, TITLES
 from ImplantSegLib.volumes.segments import IGNORED, STANDARD
 
 TOLERANCE = 1e-3
@@ -80,6 +81,8 @@ def _plain(text: str) -> str:
 def labels_on(node: Any, scan: Any) -> Array:
     """Labels of a segmentation at the voxels of a scan; nothing is resampled.
 
+    A segmentation of a part of the scan says nothing about the rest: there the voxels are unknown.
+
     Parameters
     ----------
     node : vtkMRMLSegmentationNode
@@ -90,7 +93,7 @@ def labels_on(node: Any, scan: Any) -> Array:
     Returns
     -------
     ndarray, (z, y, x), uint8
-        0 where there is no segment.
+        0 where there is no segment, 255 where nobody knows.
 
     Raises
     ------
@@ -103,18 +106,38 @@ def labels_on(node: Any, scan: Any) -> Array:
             f"{node.GetName()} and {scan.GetName()} lie under different transforms",
             "put both under the same one, or none",
         )
-    result = np.zeros(scan.GetImageData().GetDimensions()[::-1], np.uint8)
+    result = np.full(scan.GetImageData().GetDimensions()[::-1], IGNORE, np.uint8)
+    result[_segmented(node, scan, result.shape)] = 0
     for identity, label in labels.items():
         segment = node.GetSegmentation().GetSegment(identity)
         layer = segment.GetRepresentation("Binary labelmap")
         if layer is None:
             raise InputError(f"{segment.GetName()} of {node.GetName()} has no voxels", "paint it in the Segment Editor")
-        _paste(result, layer, segment.GetLabelValue(), label, _shift(layer, scan, node))
+        shift = _shift(layer, scan)
+        if shift is None:
+            raise InputError(
+                f"{node.GetName()} does not lie on the voxels of {scan.GetName()}",
+                "make the scan its source geometry in the Segment Editor, or choose the scan that it was made from",
+            )
+        _paste(result, layer, segment.GetLabelValue(), label, shift)
     return result
 
 
-def _shift(layer: Any, scan: Any, node: Any) -> tuple[int, int, int]:
-    """Voxel (i, j, k) of the scan at which voxel 0 of a layer lies."""
+def _segmented(node: Any, scan: Any, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Give the part of the scan that the segmentation is about: its reference geometry, as far as it says one."""
+    known = node.GetSegmentation().GetConversionParameter(
+        slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    )
+    grid = slicer.vtkOrientedImageData()
+    if known and slicer.vtkSegmentationConverter.DeserializeImageGeometry(known, grid, False):
+        shift = _shift(grid, scan)
+        if shift is not None:
+            return _overlap(grid.GetExtent(), shift, shape)[0]
+    return tuple(slice(None) for _ in shape)
+
+
+def _shift(layer: Any, scan: Any) -> tuple[int, int, int] | None:
+    """Voxel (i, j, k) of the scan at which voxel 0 of a layer lies; ``None`` where it lies between voxels."""
     from_image, to_ras = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
     layer.GetImageToWorldMatrix(from_image)
     scan.GetIJKToRASMatrix(to_ras)
@@ -123,10 +146,7 @@ def _shift(layer: Any, scan: Any, node: Any) -> tuple[int, int, int]:
     reach = max(1, *(abs(bound) for bound in layer.GetExtent()))  # what a turn moves grows with the distance
     turned = np.abs(between[:3, :3] - np.eye(3)).max() * reach
     if turned > TOLERANCE or np.abs(between[:3, 3] - shift).max() > TOLERANCE:
-        raise InputError(
-            f"{node.GetName()} does not lie on the voxels of {scan.GetName()}",
-            "make the scan its source geometry in the Segment Editor, or choose the scan that it was made from",
-        )
+        return None
     i, j, k = map(int, shift)
     return i, j, k
 
@@ -135,17 +155,22 @@ def _paste(result: Array, layer: Any, value: int, label: int, shift: tuple[int, 
     """Write a label where a layer has a value, as far as the layer reaches into the result."""
     if layer.GetNumberOfPoints() == 0 or layer.GetPointData().GetScalars() is None:
         return  # a segment in which nothing is painted
-    extent = layer.GetExtent()
     voxels = vtk_to_numpy(layer.GetPointData().GetScalars()).reshape(layer.GetDimensions()[::-1])
-    starts = [extent[2 * axis] + shift[axis] for axis in (2, 1, 0)]
+    inside, own = _overlap(layer.GetExtent(), shift, result.shape)
+    result[inside][voxels[own] == value] = label
+
+
+def _overlap(
+    extent: Sequence[int], shift: tuple[int, int, int], shape: tuple[int, ...]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Tell where a layer reaches into a scan: voxels (z, y, x) of the scan, and the same ones of the layer."""
     inside, own = [], []
-    for start, size, whole in zip(starts, voxels.shape, result.shape, strict=True):
-        first, last = max(start, 0), min(start + size, whole)
-        if first >= last:
-            return
-        inside.append(slice(first, last))
-        own.append(slice(first - start, last - start))
-    result[tuple(inside)][voxels[tuple(own)] == value] = label
+    for axis, size in zip((2, 1, 0), shape, strict=True):
+        start, stop = (bound + shift[axis] for bound in (extent[2 * axis], extent[2 * axis + 1] + 1))
+        first, last = max(start, 0), max(min(stop, size), 0)
+        inside.append(slice(first, max(first, last)))
+        own.append(slice(first - start, max(first, last) - start))
+    return tuple(inside), tuple(own)
 
 
 def save(labels: Array, scan: Any, path: Path) -> Path:

@@ -121,6 +121,19 @@ def test_rows_are_run_and_shown_with_what_became_of_them(host, section, tmp_path
     assert "--model" in options
 
 
+def test_labels_and_volumes_that_the_module_made_are_no_scans(host, section):
+    import slicer
+
+    from ImplantSegLib.inslicer.preview import PREVIEW_OF
+
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    volume("preview").SetAttribute(PREVIEW_OF, "scan")
+    section.parameters.outputUncertainty = volume("uncertainty")
+    volume("scan")
+    section.ui.addVolumesButton.click()
+    assert [row.input for row in section._rows()] == ["scan"]
+
+
 def test_a_volume_of_the_scene_is_written_beside_the_list(host, section, tmp_path):
     volume("scan/1")
     section.ui.addVolumesButton.click()

@@ -125,6 +125,34 @@ def test_labels_of_one_shared_layer(host, tmp_path):
     assert np.array_equal(classes.labels_on(node, scan), labels)
 
 
+def test_beside_a_segmentation_of_a_part_nobody_knows(host, tmp_path):
+    from ImplantSegLib.inslicer import classes, mrml, segments
+    from ImplantSegLib.volumes import Box, Volume, cropped, read, write
+
+    scan = make_scan("scan")
+    grid = read(mrml.save_volume(scan, tmp_path / "scan.nrrd"))
+    part = cropped(grid, Box((1, 5), (0, 3), (1, 4)))
+    labels = np.arange(np.prod(part.shape), dtype=np.uint8).reshape(part.shape) % 4
+    write(Volume(labels, part.spacing_mm, part.origin_mm, part.direction), tmp_path / "part.seg.nrrd")
+    wanted = np.full(SHAPE, 255, np.uint8)
+    wanted[1:5, 0:3, 1:4] = labels
+    assert np.array_equal(classes.labels_on(segments.load(tmp_path / "part.seg.nrrd", "part", scan), scan), wanted)
+
+
+def test_segments_that_reach_beyond_the_scan_are_cut(host):
+    import slicer
+
+    from ImplantSegLib.inslicer import classes
+
+    scan, labels = make_scan("scan"), make_labels()
+    node = make_segmentation(scan, labels, "whole")
+    part = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "part")
+    slicer.util.updateVolumeFromArray(part, np.zeros((2, 3, 2), np.float32))
+    moved = OBLIQUE @ np.diag([*SPACING, 1.0]) @ np.array([[1, 0, 0, 1], [0, 1, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1.0]])
+    part.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
+    assert np.array_equal(classes.labels_on(node, part), labels[3:5, 2:5, 1:3])
+
+
 @pytest.mark.parametrize(
     ("identity", "name", "code", "label"),
     [
