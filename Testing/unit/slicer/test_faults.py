@@ -145,6 +145,23 @@ def test_cancel_leaves_no_process_after_two_seconds(host, run, code):
     is_usable_and_says(host, run, "The run was cancelled.", messages=0)
 
 
+@pytest.mark.torch
+def test_cancel_ends_a_real_segmentation_in_two_seconds(host, run, tmp_path):
+    from ImplantSegLib.volumes import Volume, write
+
+    scan, labels = tmp_path / "scan.nrrd", tmp_path / "labels.seg.nrrd"
+    write(Volume(np.random.default_rng(0).integers(0, 4000, (600, 96, 96)).astype(np.uint16), (0.01,) * 3), scan)
+    run.start([step("segment", scan, labels, "--mirror")], lambda _: None)
+    host.wait(lambda: run.ui.progressBar.value > 0, timeout_s=200)
+    clicked = time.monotonic()
+    run.ui.cancelButton.click()
+    host.wait(lambda: not children(), timeout_s=5)
+    assert time.monotonic() - clicked <= 2.0
+    finish(host, run)
+    assert not labels.exists()
+    is_usable_and_says(host, run, "The run was cancelled.", messages=0)
+
+
 @posix
 def test_a_child_that_the_system_kills(host, run):
     start(host, run, step("code", SLOW))
