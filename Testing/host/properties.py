@@ -53,7 +53,8 @@ def check(owner: QtCore.QObject, name: str, kind: str, value: Any) -> None:
 
 def _attribute(name: str, kind: str, writable: bool, known: Any) -> property:
     def get(self: QtCore.QObject) -> Any:
-        return QtCore.QObject.property(self, name)
+        value = QtCore.QObject.property(self, name)
+        return tuple(value) if kind == "QStringList" else value
 
     def put(self: QtCore.QObject, value: Any) -> None:
         check(self, name, kind, value)

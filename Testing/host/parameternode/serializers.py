@@ -11,26 +11,41 @@ from typing import Any
 
 import slicer
 
-from host.parameternode.validators import IsInstance, NotNone, Validator, split
-
-_PATHS = tuple(getattr(pathlib, name) for name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath"))
+from host.parameternode.validators import IsInstance, NotNone, Validator, is_validator, split
 
 
 class Serializer:
-    """A value that is one text; the base of the others."""
+    """A value that is one text; the base of the others.
+
+    Parameters
+    ----------
+    kinds : tuple of type
+        Types that it stores; in a union a value goes to the first part of its own type.
+    default : object
+        Value of a parameter that has none.
+    validators : iterable of Validator
+        What every value has to meet.
+    to_text, from_text : callable
+        From a value to its text and back.
+    """
 
     cached = True
     """Whether a read may give the value of the last write."""
 
     def __init__(
         self,
+        kinds: tuple[type, ...],
         default: Any,
         validators: Iterable[Validator],
         to_text: Callable[[Any], str] = str,
         from_text: Callable[[str], Any] = str,
     ) -> None:
-        self.default, self.validators = default, list(validators)
+        self.kinds, self.default, self.validators = kinds, default, list(validators)
         self._to_text, self._from_text = to_text, from_text
+
+    def suits(self, value: Any) -> bool:
+        """Whether a value is of a type that is stored here; True is no number."""
+        return type(value) in self.kinds
 
     def validate(self, value: Any) -> None:
         """Check a value against all conditions."""
@@ -58,6 +73,10 @@ class Serializer:
 class NodeSerializer(Serializer):
     """A node of the scene; an empty text beside the reference tells that None was meant."""
 
+    def suits(self, value: Any) -> bool:
+        """Whether a value is a node of any class."""
+        return isinstance(value, slicer.vtkMRMLNode)
+
     def write(self, node: Any, name: str, value: Any) -> None:
         """Check and store a node, or None."""
         self.validate(value)
@@ -78,12 +97,7 @@ class NoneSerializer(Serializer):
     """The value None, as the second part of ``X | None``."""
 
     def __init__(self) -> None:
-        super().__init__(None, [], lambda value: "True", lambda text: None)
-
-    def validate(self, value: Any) -> None:
-        """Refuse all but None."""
-        if value is not None:
-            raise TypeError(f"got {value!r}, wanted None")
+        super().__init__((type(None),), None, [], lambda value: "True", lambda text: None)
 
 
 class UnionSerializer(Serializer):
@@ -91,7 +105,7 @@ class UnionSerializer(Serializer):
 
     def __init__(self, parts: list[Serializer]) -> None:
         optional = len(parts) == 2 and isinstance(parts[1], NoneSerializer)
-        super().__init__(None if optional else parts[0].default, [])
+        super().__init__((), None if optional else parts[0].default, [])
         self._parts = parts
         self.cached = all(part.cached for part in parts)
 
@@ -104,7 +118,7 @@ class UnionSerializer(Serializer):
         return self._stored(node, name) is not None
 
     def write(self, node: Any, name: str, value: Any) -> None:
-        """Store a value under the first type that takes it; a missing node is None."""
+        """Store a value under the first of its types whose conditions it meets."""
         self.validate(value)
         place = self._place(value)
         with slicer.util.NodeModify(node):
@@ -112,17 +126,16 @@ class UnionSerializer(Serializer):
             self._parts[place].write(node, f"{name}.{place}", value)
 
     def _place(self, value: Any) -> int:
-        refusals = []
+        refusal: Exception | None = None
         for place, part in enumerate(self._parts):
-            if value is None and not isinstance(part, NoneSerializer):
-                continue
-            try:
-                part.validate(value)
-            except (TypeError, ValueError) as refusal:
-                refusals.append(str(refusal))
-            else:
-                return place
-        raise TypeError(f"no type of the union takes {value!r}: {'; '.join(refusals)}")
+            if part.suits(value):
+                try:
+                    part.validate(value)
+                except (TypeError, ValueError) as error:
+                    refusal = error
+                else:
+                    return place
+        raise refusal or TypeError(f"Unable to write value '{value}' of type '{type(value)}'")
 
     def read(self, node: Any, name: str) -> Any:
         """Give the stored value."""
@@ -135,11 +148,28 @@ class UnionSerializer(Serializer):
             part.remove(node, f"{name}.{place}")
 
 
-class ObservedList(MutableSequence):
-    """A list that stores itself in the node whenever it changes."""
+def _storing(name: str) -> Callable[..., Any]:
+    """Give a method that changes a list and stores it at once."""
 
-    def __init__(self, values: list[Any], store: Callable[[list[Any]], None]) -> None:
+    def change(self: ObservedList, *arguments: Any, **options: Any) -> Any:
+        result = getattr(self._values, name)(*arguments, **options)
+        self._values = self._store(self._values)
+        return self if name in ("__iadd__", "__imul__") else result
+
+    return change
+
+
+class ObservedList(MutableSequence):
+    """A list that stores itself in the node whenever it changes; what cannot be stored is not in it afterwards."""
+
+    def __init__(self, values: list[Any], store: Callable[[list[Any]], list[Any]]) -> None:
         self._values, self._store = values, store
+
+    __setitem__, __delitem__ = _storing("__setitem__"), _storing("__delitem__")
+    __iadd__, __imul__ = _storing("__iadd__"), _storing("__imul__")
+    append, extend, insert = _storing("append"), _storing("extend"), _storing("insert")
+    remove, pop, clear = _storing("remove"), _storing("pop"), _storing("clear")
+    sort, reverse = _storing("sort"), _storing("reverse")
 
     def __getitem__(self, index: Any) -> Any:
         return self._values[index]
@@ -155,25 +185,12 @@ class ObservedList(MutableSequence):
     def __repr__(self) -> str:
         return f"ObservedList({self._values})"
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self._values[index] = value
-        self._store(self._values)
-
-    def __delitem__(self, index: Any) -> None:
-        del self._values[index]
-        self._store(self._values)
-
-    def insert(self, index: int, value: Any) -> None:
-        """Put a value before a place."""
-        self._values.insert(index, value)
-        self._store(self._values)
-
 
 class ListSerializer(Serializer):
     """Values of one type: ``name.len``, and each under ``name.N``."""
 
     def __init__(self, element: Serializer, validators: Iterable[Validator]) -> None:
-        super().__init__([], validators)
+        super().__init__((list, ObservedList), [], validators)
         self._element, self.cached = element, element.cached
 
     def is_in(self, node: Any, name: str) -> bool:
@@ -194,8 +211,20 @@ class ListSerializer(Serializer):
 
     def read(self, node: Any, name: str) -> ObservedList:
         """Give the list."""
-        values = [self._element.read(node, f"{name}.{place}") for place in range(self._length(node, name))]
-        return ObservedList(values, lambda changed: self.write(node, name, changed))
+
+        def store(changed: list[Any]) -> list[Any]:
+            values[:] = changed
+            try:
+                self.write(node, name, values)
+            finally:
+                values[:] = self._load(node, name)
+            return values
+
+        values = self._load(node, name)
+        return ObservedList(values, store)
+
+    def _load(self, node: Any, name: str) -> list[Any]:
+        return [self._element.read(node, f"{name}.{place}") for place in range(self._length(node, name))]
 
     def remove(self, node: Any, name: str) -> None:
         """Drop the list."""
@@ -218,7 +247,7 @@ def create(datatype: Any) -> Serializer:
     """
     bare, annotations = split(datatype)
     serializer = _create(bare)
-    serializer.validators += [annotation for annotation in annotations if isinstance(annotation, Validator)]
+    serializer.validators += [annotation for annotation in annotations if is_validator(annotation)]
     return serializer
 
 
@@ -231,19 +260,22 @@ def _create(bare: Any) -> Serializer:
         return NoneSerializer()
     if bare in _TEXTS:
         default, accepted, to_text, from_text = _TEXTS[bare]
-        return Serializer(default, [NotNone(), IsInstance(accepted)], to_text, from_text)
+        kinds = (int, float) if bare in (int, float) else (bare, type(default))
+        return Serializer(kinds, default, [NotNone(), IsInstance(accepted)], to_text, from_text)
     if isinstance(bare, type) and issubclass(bare, slicer.vtkMRMLNode):
-        return NodeSerializer(None, [IsInstance(bare)])
+        return NodeSerializer((bare,), None, [IsInstance(bare)])
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
-        return Serializer(next(iter(bare)), [NotNone(), IsInstance(bare)], lambda value: value.name, bare.__getitem__)
+        checks = [NotNone(), IsInstance(bare)]
+        return Serializer((bare,), next(iter(bare)), checks, lambda value: value.name, bare.__getitem__)
     raise TypeError(f"the host stores no parameter of type {bare}")
 
 
+_PATHS = (pathlib.Path, pathlib.PurePath, pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))
 _TEXTS: dict[type, tuple[Any, Any, Callable[[Any], str], Callable[[str], Any]]] = {
     int: (0, int, str, int),
     float: (0, (int, float), str, float),
     str: ("", str, str, str),
     bool: (False, bool, lambda value: "True" if value else "False", lambda text: text == "True"),
-    **{path: (path(), path, str, path) for path in _PATHS if path not in (pathlib.WindowsPath,)},
+    **{path: (path(), path, str, path) for path in _PATHS},
 }
 """Type → default, accepted types, text of a value, value of a text."""

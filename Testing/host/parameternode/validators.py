@@ -17,6 +17,11 @@ class Validator(abc.ABC):
         """Raise ``ValueError`` or ``TypeError`` where the value does not meet it."""
 
 
+def is_validator(annotation: Any) -> bool:
+    """Whether an annotation is a condition; a class whose ``validate`` is static is one too."""
+    return isinstance(annotation, Validator) or (isinstance(annotation, type) and issubclass(annotation, Validator))
+
+
 class NotNone(Validator):
     """There is a value."""
 
@@ -108,6 +113,11 @@ class Default:
     def value(self) -> Any:
         """The value."""
         return self._generator() if self._generator else self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Default) and vars(self) == vars(other)
+
+    __hash__ = None
 
 
 def split(datatype: Any) -> tuple[Any, tuple[Any, ...]]:

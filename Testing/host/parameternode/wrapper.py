@@ -14,7 +14,7 @@ import vtk
 
 from host.parameternode import connectors, serializers
 from host.parameternode.serializers import Serializer
-from host.parameternode.validators import Default, Validator, first, split
+from host.parameternode.validators import Default, first, is_validator, split
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
 
@@ -199,7 +199,7 @@ def _parameter(cls: type, name: str, datatype: Any) -> ParameterInfo:
         raise TypeError(f"Unable to create serializer for {cls} member {name}") from error
     annotations = split(datatype)[1]
     default = Default(getattr(cls, name)) if hasattr(cls, name) else first(annotations, Default)
-    unused = [found for found in annotations if not isinstance(found, (Validator, Default))]
+    unused = [found for found in annotations if not (is_validator(found) or isinstance(found, Default))]
     if unused:
         logging.warning("Unused annotations: %s", unused)
     return ParameterInfo(name, serializer, default or Default(generator=_fresh(serializer.default)), datatype)

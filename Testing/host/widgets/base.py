@@ -16,6 +16,8 @@ def field(kind: type | str, name: str, default: Any, changed: str | None = None)
         return vars(self).get(f"_{name}", default)
 
     def put(self: Any, value: Any) -> None:
+        # PythonQt shows lists of Qt as tuples
+        value = tuple(value) if kind == "QStringList" else value
         if value != get(self):
             vars(self)[f"_{name}"] = value
             if changed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from host import record
@@ -31,7 +33,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
 
     currentPath = of_part(str, "_edit", "text")
     filters = field(int, "filters", Files | Readable)
-    nameFilters = field("QStringList", "nameFilters", [])
+    nameFilters = field("QStringList", "nameFilters", ())
     label = field(str, "label", "")
     settingKey = field(str, "settingKey", "")
     showHistoryButton = field(bool, "showHistoryButton", True)
@@ -69,6 +71,7 @@ class ctkDirectoryButton(QtWidgets.QPushButton):
     SIGNALS = ("directoryChanged(QString)", "directorySelected(QString)")
 
     def _put(self, path: str) -> None:
+        path = str(Path(path).absolute())
         if path != self.text:
             self.setText(path)
             self.directoryChanged.emit(path)

@@ -51,7 +51,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: Any = None
-        self._shown = ""
+        self._shown = self._requested = ""
         self._wanted: dict[str, tuple[str, str | None]] = {}
         self._observers = Observers(self)
         self._combo = QtWidgets.QComboBox()
@@ -59,9 +59,10 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._combo.setMinimumContentsLength(12)
         self._combo.currentIndexChanged.connect(self._picked)
         row(self, self._combo)
+        self.setEnabled(False)  # until there is a scene
 
-    nodeTypes = field("QStringList", "nodeTypes", [], "_refresh")
-    hideChildNodeTypes = field("QStringList", "hideChildNodeTypes", [], "_refresh")
+    nodeTypes = field("QStringList", "nodeTypes", (), "_refresh")
+    hideChildNodeTypes = field("QStringList", "hideChildNodeTypes", (), "_refresh")
     showChildNodeTypes = field(bool, "showChildNodeTypes", True, "_refresh")
     showHidden = field(bool, "showHidden", False, "_refresh")
     noneEnabled = field(bool, "noneEnabled", False, "_refresh")
@@ -78,13 +79,19 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     )
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Take a scene, and its first node where none is not a choice."""
+        """Take a scene, and the node that was asked for before, or else its first one where none is not a choice."""
+        if scene is self._scene:
+            return
         self._observers.clear()
         self._scene = scene
+        self.enabled = scene is not None
         if scene is not None:
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndBatchProcessEvent):
                 self._observers.add(scene, event, self._scene_changed)
-        self._refresh()
+        self._fill()
+        wanted = self._combo.findData(self._requested) if self._requested else 0
+        self._show(wanted if self._combo.count else -1)
+        self._requested = ""
 
     def mrmlScene(self) -> Any:
         """Give the scene."""
@@ -120,14 +127,31 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         nodes = (self._scene.GetNthNode(index) for index in range(self._scene.GetNumberOfNodes()))
         return [node for node in nodes if self._lists(node)]
 
-    def _refresh(self) -> None:
+    def _fill(self) -> None:
         blocked = self._combo.blockSignals(True)
         self._combo.clear()
         if self.noneEnabled:
             self._combo.addItem(self.noneDisplay, "")
         for node in self._nodes():
             self._combo.addItem(node.GetName() or node.GetID(), node.GetID())
-        self._combo.setCurrentIndex(max(self._combo.findData(self._shown), 0) if self._combo.count else -1)
+        self._combo.blockSignals(blocked)
+
+    def _refresh(self) -> None:
+        """List the nodes anew; where the chosen one is gone, its neighbour takes its place, as in Slicer."""
+        was, was_empty = self._combo.currentIndex, self._combo.count == 0
+        self._fill()
+        here = self._combo.findData(self._shown)
+        if self._shown and here < 0:
+            here = min(was, self._combo.count - 1)
+        # Qt chooses the first entry of an empty list, but entries such as "Create new" make it not empty
+        actions = self.addEnabled or self.removeEnabled or self.editEnabled or self.renameEnabled
+        if was_empty and self._combo.count and not actions:
+            here = 0
+        self._show(here)
+
+    def _show(self, index: int) -> None:
+        blocked = self._combo.blockSignals(True)
+        self._combo.setCurrentIndex(index)
         self._combo.blockSignals(blocked)
         self._picked()
 
@@ -149,6 +173,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def setCurrentNodeID(self, node_id: str | None) -> None:
         """Choose a node by its id; one that is not listed is no choice."""
+        if self._scene is None:
+            self._requested = node_id or ""
         self._combo.setCurrentIndex(self._combo.findData(node_id or ""))
 
     def setCurrentNodeIndex(self, index: int) -> None:
@@ -165,8 +191,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def addNode(self, node_type: str | None = None) -> Any:
         """Make a node, as the entry "Create new" of the list does."""
-        name = self._scene.GenerateUniqueName(self.baseName or (node_type or self.nodeTypes[0])[len("vtkMRML") :])
-        node = self._scene.AddNewNodeByClass(node_type or self.nodeTypes[0], name)
+        node_type = node_type or self.nodeTypes[0]
+        if node_type not in self.nodeTypes:
+            return None
+        name = self._scene.GenerateUniqueName(self.baseName or node_type[len("vtkMRML") : -len("Node")])
+        node = self._scene.AddNewNodeByClass(node_type, name)
         if self.selectNodeUponCreation:
             self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)

@@ -84,23 +84,61 @@ def test_numbers_of_stand_ins_are_checked(host):
         slider.maximumValue = 5
 
 
-def test_node_selectors_follow_the_scene(host):
+@pytest.fixture
+def selector(host):
     import slicer
 
-    selector, seen = slicer.qMRMLNodeComboBox(), []
+    selector = slicer.qMRMLNodeComboBox()
     selector.nodeTypes = ["vtkMRMLVolumeNode"]
+    return selector
+
+
+def add(kind, name):
+    import slicer
+
+    return slicer.mrmlScene.AddNewNodeByClass(f"vtkMRML{kind}Node", name)
+
+
+def test_node_selectors_follow_the_scene(selector):
+    import slicer
+
+    seen = []
     selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: seen.append(node and node.GetName()))
     selector.setMRMLScene(slicer.mrmlScene)
+    first, labels, last = add("ScalarVolume", "first"), add("LabelMapVolume", "labels"), add("ScalarVolume", "last")
+    add("Model", "screw")
+    assert selector.nodeTypes == ("vtkMRMLVolumeNode",)
+    assert selector.nodeCount() == 3
     assert selector.currentNode() is None
-    first = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "first")
-    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
-    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "screw")
-    assert selector.nodeCount() == 2
     selector.setCurrentNode(labels)
     slicer.mrmlScene.RemoveNode(labels)
+    assert selector.currentNode() is last
+    slicer.mrmlScene.RemoveNode(last)
     assert selector.currentNode() is first
     slicer.mrmlScene.Clear(0)
-    assert seen == ["first", "labels", "first", None]
+    assert seen == ["labels", "last", "first", None]
+
+
+def test_node_selectors_choose_by_themselves_only_as_slicer_does(selector):
+    import slicer
+
+    selector.setMRMLScene(slicer.mrmlScene)
+    first = add("ScalarVolume", "first")
+    assert selector.currentNode() is None, "the entry 'Create new' keeps Qt from choosing"
+    later = slicer.qMRMLNodeComboBox()
+    later.nodeTypes = selector.nodeTypes
+    later.setMRMLScene(slicer.mrmlScene)
+    assert later.currentNode() is first
+    slicer.mrmlScene.Clear(0)
+    for name in ("addEnabled", "removeEnabled"):
+        setattr(selector, name, False)
+    assert selector.currentNode() is None
+    assert add("ScalarVolume", "second") is selector.currentNode()
+    optional = slicer.qMRMLNodeComboBox()
+    optional.noneEnabled = True
+    optional.nodeTypes = selector.nodeTypes
+    optional.setMRMLScene(slicer.mrmlScene)
+    assert optional.currentNode() is None
 
 
 def test_sections_fold_and_keep_what_is_hidden_inside(host):
