@@ -88,6 +88,7 @@ class Choice:
         if self.segmentation is None:
             raise InputError("no segmentation was chosen", "choose the segmented sample")
         labels.check(self.segmentation, "segmentation")
+        to_world(self.segmentation, "segmentation")
 
     def _check_reference(self) -> None:
         if self.reference is None:
@@ -96,6 +97,8 @@ class Choice:
             raise InputError(f"there is no file {self.reference}", "correct the path of the reference screw")
         if self.reference is self.segmentation and self.reference is not None:
             raise InputError("the reference is the segmentation itself", "choose the screw before it degraded")
+        if hasattr(self.reference, "GetID"):
+            to_world(self.reference, "reference")
 
     def _check_fov(self) -> None:
         if self.fov is None:

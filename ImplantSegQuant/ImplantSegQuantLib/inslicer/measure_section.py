@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.inslicer.run import RunSection
@@ -23,7 +24,8 @@ class MeasureSection(RunSection):
     def measure(self) -> None:
         """Measure the chosen sample in its accepted pose, or in one that is found."""
         registration = self.panel.section(RegistrationSection)
-        task = Measuring(registration.choice, registration.accepted())
+        with slicer.util.WaitCursor():
+            task = Measuring(registration.choice, registration.accepted())
         self.start(task.steps, lambda output: self._show(task, output), task.end)
 
     def _show(self, task: Measuring, output: str) -> None:

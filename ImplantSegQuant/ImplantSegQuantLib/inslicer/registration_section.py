@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegQuantLib.inslicer import by_hand, colours, grade, names, pose, samples
@@ -50,7 +51,7 @@ class RegistrationSection(QuantSection):
     def problems(self) -> list[str]:
         """Tell that a reference that was moved by hand is neither taken nor refined."""
         node = self.pose() if self.parameters is not None else None
-        if node is None or self._outdated(node) or not pose.was_moved(node):
+        if node is None or self.choice.problems(measure=False) or self._outdated(node) or not pose.was_moved(node):
             return []
         return [_("The reference was moved by hand: refine from here, take it as it is, or redo.")]
 
@@ -100,7 +101,9 @@ class RegistrationSection(QuantSection):
         return guarded(act)
 
     def _register(self) -> None:
-        self._start(Registering(self.choice))
+        with slicer.util.WaitCursor():
+            task = Registering(self.choice)
+        self._start(task)
 
     def _redo(self) -> None:
         samples.forget(self.choice.title, names.POSE, names.REFERENCE)

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.inslicer.input import chosen_path, show_no_path
 from ImplantSegLib.labels import TITLES
-from ImplantSegQuantLib.inslicer import fov, labels
+from ImplantSegQuantLib.inslicer import fov, labels, names, samples
 from ImplantSegQuantLib.inslicer.choice import Choice
 from ImplantSegQuantLib.inslicer.form import QuantSection
 
@@ -108,9 +108,9 @@ def _describe_segments(node: Any) -> str:
         found = labels.check(node, "segmentation")
     except InputError as error:
         return f"<span style='color:#c62828'>{html.escape(str(error))}</span>"
-    known = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
+    classes = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
     foreign = _("; left out: {names}").format(names=", ".join(found.foreign)) if found.foreign else ""
-    return html.escape(_("Measured: {names}").format(names=known) + foreign)
+    return _("Measured: {names}").format(names=classes) + foreign
 
 
 def _describe_fov(text: str) -> str:
@@ -122,6 +122,10 @@ def _describe_fov(text: str) -> str:
 def _describe_results(choice: Choice) -> str:
     if not choice.title:
         return ""
+    known = samples.find(choice.title, names.RESULTS) or (choice.results / "results.json").is_file()
+    replaced = [_("The sample {name} was measured already and will be replaced.").format(name=choice.title)]
     if choice.study is None:
-        return _("Without a study folder the files of the results are not kept when Slicer ends.")
-    return _("Results go to {folder}").format(folder=choice.results)
+        where = _("Without a study folder the files of the results are not kept when Slicer ends.")
+    else:
+        where = _("Results go to {folder}.").format(folder=choice.results)
+    return " ".join([where, *(replaced if known else [])])

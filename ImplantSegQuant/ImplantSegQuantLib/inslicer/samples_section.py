@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer.tables import prepare
 from ImplantSegQuantLib.definitions import DEFINITIONS
 from ImplantSegQuantLib.inslicer import charts, export, load, names, samples, tables
 from ImplantSegQuantLib.inslicer.form import QuantSection, guarded
@@ -25,7 +26,7 @@ class SamplesSection(QuantSection):
 
     def __init__(self, panel: Any) -> None:
         super().__init__(panel)
-        self.ui.samplesTable.setHorizontalHeaderLabels([_("Sample"), _("Weeks"), "DR (mm/a)", "BIC (%)", "BV/TV (%)"])
+        prepare(self.ui.samplesTable, [_("Sample"), _("Weeks"), "DR (mm/a)", "BIC (%)", "BV/TV (%)"])
         for name in (*SHOWN, *(name for name in DEFINITIONS if name not in SHOWN)):
             self.ui.measureComboBox.addItem(tables.title(name), name)
         self.ui.measureComboBox.connect("currentIndexChanged(int)", self._on_measure)

@@ -281,3 +281,21 @@ def test_the_scene_may_be_closed_with_everything_shown(form, host, tmp_path):
     assert form.samples.ui.samplesTable.rowCount == 0
     assert form.results.ui.tableView.mrmlTableNode() is None
     assert len(form.why()) == 3
+
+
+def test_a_transform_that_bends_is_told_before_any_run(filled):
+    import slicer
+
+    grid = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "bent")
+    filled.registration.ui.adjustButton.click()
+    filled.sample.choice().segmentation.SetAndObserveTransformNodeID(grid.GetID())
+    filled.panel.refresh()
+    (sentence,) = filled.why()
+    assert sentence.startswith("the segmentation labels lies under the transform bent, which is not linear")
+
+
+def test_a_sample_that_would_be_replaced_is_told(filled, host, tmp_path):
+    host.answers["getExistingDirectory"] = str(write_folder(tmp_path / "labels"))
+    assert "replaced" not in filled.sample.ui.studyNoteLabel.text
+    filled.samples.ui.loadButton.click()
+    assert "The sample labels was measured already and will be replaced." in filled.sample.ui.studyNoteLabel.text
