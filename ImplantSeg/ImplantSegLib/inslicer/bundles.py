@@ -21,6 +21,9 @@ HEADERS = (
 CLOSE_FACTOR = 1.2
 """Voxels that differ by less from those of the training are like them: training scales by 0.8 to 1.25."""
 
+REFUSED_FACTOR = 4.0
+"""Voxels that differ by more are refused by ``segment``: the network would see structures of another kind."""
+
 Voxel = tuple[float, float, float]
 
 
@@ -88,8 +91,8 @@ def new_name(stem: str, known: Mapping[str, Entry]) -> str:
     return name
 
 
-def voxel_warning(model_um: Voxel | None, scan_um: Voxel | None) -> str:
-    """Tell how far the voxels of a scan are from those of a model; empty when they are close, or unknown.
+def voxel_ratio(model_um: Voxel | None, scan_um: Voxel | None) -> float:
+    """Side of the voxels of a scan over that of a model's, as geometric mean; 1 where either is unknown.
 
     Parameters
     ----------
@@ -97,15 +100,27 @@ def voxel_warning(model_um: Voxel | None, scan_um: Voxel | None) -> str:
         Voxel sizes (z, y, x) in µm.
     """
     if model_um is None or scan_um is None:
+        return 1.0
+    return (scan_um[0] * scan_um[1] * scan_um[2] / (model_um[0] * model_um[1] * model_um[2])) ** (1 / 3)
+
+
+def voxel_warning(model_um: Voxel | None, scan_um: Voxel | None) -> str:
+    """Tell how far the voxels of a scan are from those of a model; empty when they are close, or unknown."""
+    ratio = voxel_ratio(model_um, scan_um)
+    if model_um is None or scan_um is None or 1 / CLOSE_FACTOR <= ratio <= CLOSE_FACTOR:
         return ""
-    ratio = (scan_um[0] * scan_um[1] * scan_um[2] / (model_um[0] * model_um[1] * model_um[2])) ** (1 / 3)
-    if 1 / CLOSE_FACTOR <= ratio <= CLOSE_FACTOR:
-        return ""
-    remedy = f"; bin it by {round(1 / ratio)}" if round(1 / ratio) >= 2 else ""
+    remedy = f"bin it by {round(1 / ratio)} in the section Preprocessing" if round(1 / ratio) >= 2 else ""
+    if not remedy and not is_usable(ratio):
+        remedy = "choose another model"
     return (
         f"The voxels of the scan ({micrometres(scan_um)}) are {ratio:.2f} times as large as the "
-        f"{micrometres(model_um)} that the model was trained at{remedy}."
+        f"{micrometres(model_um)} that the model was trained at{'; ' if remedy else ''}{remedy}."
     )
+
+
+def is_usable(ratio: float) -> bool:
+    """Whether ``segment`` accepts a scan whose voxels are so many times as large as the model's."""
+    return 1 / REFUSED_FACTOR <= ratio <= REFUSED_FACTOR
 
 
 def micrometres(size_um: Voxel) -> str:

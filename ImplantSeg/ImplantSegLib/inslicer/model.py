@@ -80,7 +80,10 @@ class ModelSection(Section):
             return []
         model, entry = self.parameters.model, self._entry()
         if entry is not None:
-            return [_("The model {name} cannot be used: {why}.").format(name=model, why=why) for why in entry.problems]
+            why_not = [
+                _("The model {name} cannot be used: {why}.").format(name=model, why=why) for why in entry.problems
+            ]
+            return [*why_not, *self._voxels_refused(entry)]
         if not model:
             return [_("Choose a model.")]
         if Path(model).is_file():
@@ -172,6 +175,16 @@ class ModelSection(Section):
     def _facts(self) -> Facts | None:
         return self.panel.section(EnvironmentSection).facts
 
+    def _scan_voxel_um(self) -> bundles.Voxel | None:
+        grid = scan_grid(self.panel)
+        return grid.voxel_um if grid else None
+
+    def _voxels_refused(self, entry: Entry) -> list[str]:
+        scan_um = self._scan_voxel_um()
+        if bundles.is_usable(bundles.voxel_ratio(entry.voxel_um, scan_um)):
+            return []
+        return [bundles.voxel_warning(entry.voxel_um, scan_um)]
+
     def _choose_row(self) -> None:
         table = self.ui.modelTable
         names = tables.texts(table, 0)
@@ -184,8 +197,7 @@ class ModelSection(Section):
 
     def _show_advice(self, entry: Entry | None) -> None:
         problems = self.problems()
-        grid = scan_grid(self.panel)
-        warning = bundles.voxel_warning(entry.voxel_um if entry else None, grid.voxel_um if grid else None)
+        warning = bundles.voxel_warning(entry.voxel_um if entry else None, self._scan_voxel_um())
         if problems:
             self._tell("\n".join(problems), ERROR_STYLE)
         elif warning:

@@ -149,7 +149,12 @@ class RunSection(Section):
     def on_end(self, failure: Failure | None) -> None:
         """Give the form back to the user, and tell how it ended."""
         self._show_running(False)
-        self.panel.refresh()
+        try:
+            self._tell_end(failure)
+        finally:
+            self.panel.refresh()
+
+    def _tell_end(self, failure: Failure | None) -> None:
         if failure is None:
             self.tell(_("Done in {time}.").format(time=self._elapsed()))
         elif failure.kind == "cancelled":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,8 +91,17 @@ def telling(what: str, wait_cursor: bool = False) -> Iterator[None]:
             slicer.util.errorDisplay(f"{what}\n\n{sentence(error.message, error.remedy)}")
 
 
+_COMMAND_LINE = re.compile(r" \(implantseg [^)]*\)")
+
+
 def sentence(message: str, remedy: str = "") -> str:
-    """Join what went wrong and what to do about it as sentences for a message box or a label."""
+    """Join what went wrong and what to do about it as sentences for a message box or a label.
+
+    The command line speaks to somebody at a terminal: what is to be typed there is left out here.
+    """
+    message, remedy = (
+        _COMMAND_LINE.sub("", part).replace("--max-memory", "memory limit") for part in (message, remedy)
+    )
     return " ".join(
         f"{part[0].upper()}{part[1:]}{'' if part[-1] in '.!?' else '.'}" for part in (message, remedy) if part
     )

@@ -210,6 +210,15 @@ def test_voxels_that_the_model_was_not_trained_at_are_told_in_orange(panel, mode
     assert model.ui.modelLabel.text == ""
 
 
+def test_voxels_that_the_command_would_refuse_are_refused_here(panel, model):
+    panel.parameters.inputVolume = scan(0.0024)
+    assert "bin it by 4 in the section Preprocessing" in model.problems()[0]
+    assert "#c62828" in model.ui.modelLabel.styleSheet
+    assert not panel.run.ui.applyButton.enabled
+    panel.parameters.binning = 4
+    assert model.problems() == []
+
+
 def test_the_device_line(panel, model):
     from ImplantSegLib.inslicer.environment import EnvironmentSection
 

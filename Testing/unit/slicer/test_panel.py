@@ -48,6 +48,12 @@ def test_a_mistake_is_a_sentence_and_a_bug_has_a_traceback(host):
         ("got 2D", "", "Got 2D."),
         ("is it 2D?", "see.", "Is it 2D? See."),
         ("", "", ""),
+        (
+            "the voxels are small",
+            "bin the scan first (implantseg preprocess SCAN BINNED --bin 2)",
+            "The voxels are small. Bin the scan first.",
+        ),
+        ("too large", "pass a larger --max-memory", "Too large. Pass a larger memory limit."),
     ],
 )
 def test_sentences(host, message, remedy, text):

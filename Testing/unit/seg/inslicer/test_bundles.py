@@ -39,9 +39,16 @@ def test_a_damaged_model_is_a_row_too():
         ((10, 10, 10), ""),
         ((8.5, 8.5, 8.5), ""),  # training scales by 0.8 to 1.25
         ((11.9, 11.9, 11.9), ""),
-        ((5, 5, 5), "5 µm) are 0.50 times as large as the 10 µm that the model was trained at; bin it by 2."),
-        ((2.76, 2.76, 2.76), "0.28 times as large as the 10 µm that the model was trained at; bin it by 4."),
+        (
+            (5, 5, 5),
+            "0.50 times as large as the 10 µm that the model was trained at; bin it by 2 in the section Preprocessing.",
+        ),
+        (
+            (2.76, 2.76, 2.76),
+            "0.28 times as large as the 10 µm that the model was trained at; bin it by 4 in the section Preprocessing.",
+        ),
         ((20, 20, 20), "20 µm) are 2.00 times as large as the 10 µm that the model was trained at."),
+        ((41, 41, 41), "are 4.10 times as large as the 10 µm that the model was trained at; choose another model."),
         ((40, 5, 5), ""),  # as large on the whole
         ((40, 10, 10), "(40 × 10 × 10 µm) are 1.59 times"),
         (None, ""),
@@ -50,6 +57,16 @@ def test_a_damaged_model_is_a_row_too():
 def test_voxels_that_the_model_does_not_know(scan_um, sentence):
     assert sentence in voxel_warning((10, 10, 10), scan_um)
     assert bool(sentence) == bool(voxel_warning((10, 10, 10), scan_um))
+
+
+def test_voxels_are_refused_where_the_command_refuses_them():
+    from ImplantSegLib.inference.inputs import REFUSED_FACTOR
+
+    assert bundles.REFUSED_FACTOR == REFUSED_FACTOR
+    assert bundles.is_usable(bundles.voxel_ratio((10, 10, 10), (39, 39, 39)))
+    assert not bundles.is_usable(bundles.voxel_ratio((10, 10, 10), (41, 41, 41)))
+    assert not bundles.is_usable(bundles.voxel_ratio((10, 10, 10), (2.4, 2.4, 2.4)))
+    assert bundles.is_usable(bundles.voxel_ratio((10, 10, 10), None))
 
 
 def test_a_model_of_mixed_voxels_takes_any():
