@@ -13,9 +13,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import ImplantSegError, InputError
-from ImplantSegLib.inslicer import batchlist, mrml, segments
+from ImplantSegLib.inslicer import batchlist, header, mrml, segments
 from ImplantSegLib.inslicer.batchlist import BatchList, Row
 from ImplantSegLib.inslicer.commands import Network
+from ImplantSegLib.inslicer.input import chosen_path, show_no_path
 from ImplantSegLib.inslicer.preview import PREVIEW_OF
 from ImplantSegLib.inslicer.runner import Step
 from ImplantSegLib.inslicer.section import Section, sentence, telling
@@ -71,6 +72,7 @@ class BatchSection(Section):
             rows = [_ended(row, None) for row in rows]
             self._list().put(rows)
         self._show(rows)
+        show_no_path(self.ui.batchFolderPath)
         for name in ("addVolumes", "addFiles", "addFolder", "import", "removeRow", "clearFinished"):
             getattr(self.ui, f"{name}Button").enabled = self._running is None
         reasons = self._reasons(rows)
@@ -84,7 +86,7 @@ class BatchSection(Section):
         found = []
         if all(row.status in batchlist.FINISHED for row in rows):
             found.append(_("Add scans to the list."))
-        if str(self.parameters.batchFolder) in ("", "."):
+        if chosen_path(self.parameters.batchFolder) is None:
             found.append(_("Choose an output folder."))
         return found
 
@@ -251,7 +253,7 @@ def load(batch: BatchList, row: Row) -> Any:
         raise InputError(
             f"{path} is no Slicer segmentation", f"convert it: implantseg convert {path.name} OUT.seg.nrrd"
         )
-    if mrml.voxels_in(path) > LOADED_BYTES:
+    if header.voxels_in(path) > LOADED_BYTES:
         raise InputError(f"{path} is too large to be loaded", "cut a part out of it: implantseg convert --crop")
     name = f"{path.name.removesuffix('.seg.nrrd')} segmentation"
     return segments.load(path, name, volume, None, volume.GetTransformNodeID() if volume is not None else None)

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 import ImplantSegLib
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer.input import chosen_path, show_no_path
 from ImplantSegLib.inslicer.runner import Step
 from ImplantSegLib.inslicer.section import BAD_COLOUR, Section, sentence, telling
 from ImplantSegLib.inslicer.traininglist import Pair, TrainingList, suggest
@@ -57,6 +58,7 @@ class TrainingSection(Section):
         pairs = self._pairs()
         problems = [self._list().problem(pair) for pair in pairs]
         self._show(list(zip(pairs, problems, strict=True)))
+        show_no_path(self.ui.trainingFolderPath)
         self.ui.recipeComboBox.currentText = self.parameters.trainingRecipe
         reasons = self._reasons(pairs, problems)
         self.ui.exportTrainingButton.enabled = not reasons and not self.panel.run.runner.running
@@ -98,8 +100,7 @@ class TrainingSection(Section):
         self.ui.copyCommandButton.enabled = there
 
     def _folder(self) -> Path | None:
-        path = Path(self.parameters.trainingFolder)
-        return None if path == Path() else path
+        return chosen_path(self.parameters.trainingFolder)
 
     # the pairs
 

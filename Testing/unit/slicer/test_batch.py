@@ -336,3 +336,14 @@ def test_the_real_command_segments_the_list_and_skips_what_is_done(host, real, t
     real.ui.runBatchButton.click()
     host.wait(lambda: not real.panel.run.runner.running, 300)
     assert statuses(real) == ["skipped", "done"]
+
+
+def test_labels_that_are_too_large_to_be_loaded_are_told(host, section, tmp_path, monkeypatch):
+    from ImplantSegLib.inslicer import batch
+
+    add_files(host, section, tmp_path / "scan.nrrd")
+    run(host, section)
+    monkeypatch.setattr(batch, "LOADED_BYTES", 23)  # the labels have 24 voxels
+    section.ui.batchRowsTable.selectRow(0)
+    section.ui.loadRowButton.click()
+    assert "is too large to be loaded" in host.displayed[-1].text
