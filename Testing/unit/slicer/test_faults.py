@@ -262,7 +262,7 @@ def test_the_scene_is_saved_and_another_one_added_during_a_run(host, run, tmp_pa
 
     saved = tmp_path / "scene.mrb"
     outputs = []
-    start(host, run, step("code", "print('ready', flush=True); import time; time.sleep(1)"),
+    start(host, run, step("code", "print('ready', flush=True); import time; time.sleep(2.5)"),
           succeeded=outputs.append)  # fmt: skip
     assert slicer.util.saveScene(str(saved))
     slicer.util.loadScene(str(saved))
@@ -275,7 +275,7 @@ def test_the_scene_is_saved_and_another_one_added_during_a_run(host, run, tmp_pa
 def test_another_module_is_shown_during_a_run(host, module):
     outputs = []
     run = module.panel.run
-    start(host, run, step("code", "print('ready', flush=True); import time; time.sleep(1)"), succeeded=outputs.append)
+    start(host, run, step("code", "print('ready', flush=True); import time; time.sleep(2.5)"), succeeded=outputs.append)
     module.exit()
     host.process(100)
     module.enter()

@@ -11,7 +11,7 @@ def tell(done):
     print(json.dumps(event), file=sys.stderr, flush=True)
 print("model: compact", flush=True)
 tell(2)
-time.sleep(0.4)
+time.sleep(1.5)
 tell(8)
 """
 
@@ -71,7 +71,8 @@ def test_progress_has_a_stage_percent_time_left_and_time_gone(host, panel):
     assert ui.progressBar.maximum == 0  # moves to and fro until something is known
     host.wait(lambda: "%" in ui.statusLabel.text)
     assert ui.progressBar.value == 25
-    assert ui.statusLabel.text == "Working on 0: slices 25 %, 1 min 10 s left, 0 s elapsed"
+    assert ui.statusLabel.text.startswith("Working on 0: slices 25 %, 1 min 10 s left, ")
+    assert ui.statusLabel.text.endswith(" s elapsed")
     host.wait(lambda: not panel.run.runner.running)
     assert ui.applyButton.enabled
     assert not ui.cancelButton.enabled
