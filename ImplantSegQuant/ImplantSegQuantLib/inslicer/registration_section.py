@@ -43,6 +43,17 @@ class RegistrationSection(QuantSection):
         """Give the transform of the chosen sample, or None."""
         return samples.find(self.choice.title, names.POSE) if self.choice.title else None
 
+    def _follow_name(self) -> None:
+        """Let a pose that was found before the sample got its name go with it."""
+        title = self.choice.title
+        if not title or self.choice.problems(measure=False) or samples.find(title, names.POSE) is not None:
+            return
+        for node in samples.nodes(role=names.POSE):
+            known_as = node.GetAttribute(names.SAMPLE)
+            if not self._outdated(node) and samples.find(known_as, names.RESULTS) is None:
+                samples.rename(known_as, title)
+                return
+
     def accepted(self) -> Any:
         """Give the pose to measure in, or None where it is to be found while measuring."""
         node = self.pose()
@@ -57,6 +68,7 @@ class RegistrationSection(QuantSection):
 
     def refresh(self) -> None:
         """Show the state of the pose and what can be done with it."""
+        self._follow_name()
         problems, running = self.choice.problems(measure=False), self.panel.run.runner.running
         node = self.pose()
         outdated = node is not None and not problems and self._outdated(node)

@@ -51,9 +51,7 @@ def add(class_name: str, name: str, sample: str, role: str) -> Any:
     node.SetAttribute(names.ROLE, role)
     node.SetAttribute(names.SAMPLE, sample)
     if sample:
-        tree = _tree()
-        item = tree.GetItemByDataNode(node) or tree.CreateItem(folder(sample), node)
-        tree.SetItemParent(item, folder(sample))
+        _put_into_folder(node, sample)
     return node
 
 
@@ -76,6 +74,21 @@ def _known_folder(sample: str) -> int:
         if not tree.GetItemDataNode(item) and tree.GetItemAttribute(item, names.SAMPLE) == sample:
             return int(item)
     return 0
+
+
+def rename(sample: str, title: str) -> None:
+    """Give all nodes of a sample, and its folder, another name."""
+    for node in list(nodes(sample)):
+        node.SetAttribute(names.SAMPLE, title)
+        node.SetName(node.GetName().replace(sample, title))
+        _put_into_folder(node, title)
+    forget(sample)
+
+
+def _put_into_folder(node: Any, sample: str) -> None:
+    tree = _tree()
+    item = tree.GetItemByDataNode(node) or tree.CreateItem(folder(sample), node)
+    tree.SetItemParent(item, folder(sample))
 
 
 def forget(sample: str, *roles: str) -> None:

@@ -299,3 +299,20 @@ def test_a_sample_that_would_be_replaced_is_told(filled, host, tmp_path):
     assert "replaced" not in filled.sample.ui.studyNoteLabel.text
     filled.samples.ui.loadButton.click()
     assert "The sample labels was measured already and will be replaced." in filled.sample.ui.studyNoteLabel.text
+
+
+def test_a_pose_goes_with_a_sample_that_gets_its_name_later(filled):
+    import slicer
+
+    from ImplantSegQuantLib.inslicer import names, samples
+
+    filled.registration.ui.adjustButton.click()
+    filled.registration.ui.takeButton.click()
+    node = filled.registration.pose()
+    filled.sample.ui.nameLineEdit.text = "tibia 7"
+    assert filled.registration.accepted() is node
+    assert node.GetName() == "Pose of tibia 7"
+    assert samples.find("tibia 7", names.REFERENCE).GetParentTransformNode() is node
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    assert tree.GetItemByName("labels") == tree.GetItemByDataNode(filled.sample.choice().segmentation)
+    assert tree.GetItemParent(tree.GetItemByDataNode(node)) == samples.folder("tibia 7")
