@@ -21,10 +21,10 @@ TOLERANCE = 1e-3
 """Part of a voxel by which a voxel of the segmentation may lie beside one of the scan."""
 
 _CODES = {
-    **{segment.id: segment.value for segment in (*STANDARD, IGNORED)},
+    **{f"99IMPLANTSEG^{segment.id}": segment.value for segment in STANDARD},
     "SCT^272673000": next(segment.value for segment in STANDARD if segment.id == "bone"),
 }
-"""Codes in a terminology entry: our own ones, and bone in SNOMED CT."""
+"""Codes of types in a terminology entry: our own ones, and bone in SNOMED CT."""
 
 Array = npt.NDArray[Any]
 

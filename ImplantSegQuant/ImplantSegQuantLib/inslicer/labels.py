@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +12,11 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import IMPLANT, NAMES, TITLES, Label
+from ImplantSegLib.inslicer.classes import label_of
+from ImplantSegLib.labels import IMPLANT, NAMES, TITLES
 from ImplantSegQuantLib.inslicer.geometry import array_of, matrix_of, moved_axes, to_world
 
 Array = np.ndarray[Any, Any]
-
-_CODES = {
-    "99IMPLANTSEG^residual_material": Label.RESIDUAL_MATERIAL,
-    "99IMPLANTSEG^degradation_layer": Label.DEGRADATION_LAYER,
-    "SCT^272673000": Label.BONE,
-}
-"""Terminology code of a type → label."""
 
 
 class Found(NamedTuple):
@@ -43,27 +36,12 @@ def find(node: Any) -> Found:
     for number in range(segmentation.GetNumberOfSegments()):
         identity = segmentation.GetNthSegmentID(number)
         segment = segmentation.GetSegment(identity)
-        label = _label(identity, segment)
-        if label is None or label in labels.values():
-            foreign.append(segment.GetName())
-        else:
+        label = label_of(identity, segment)
+        if label in NAMES and label not in labels.values():
             labels[identity] = label
+        else:
+            foreign.append(segment.GetName())
     return Found(labels, foreign)
-
-
-def _label(identity: str, segment: Any) -> int | None:
-    plain = {_plain(name): value for value, name in NAMES.items() if value}
-    for text in (identity, segment.GetName()):
-        if _plain(text) in plain:
-            return plain[_plain(text)]
-    entry = vtk.mutable("")
-    if segment.GetTag("TerminologyEntry", entry):
-        return next((int(label) for code, label in _CODES.items() if code in str(entry)), None)
-    return None
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\s_-]+", "", text).lower()
 
 
 def check(node: Any, what: str) -> Found:
