@@ -58,6 +58,11 @@ class EnvironmentSection(Section):
         if self.facts is None and self._asking is None:
             self.reload()
 
+    def entered(self) -> None:
+        """Ask again where something was missing: the user may come back from the module that installs PyTorch."""
+        if self.facts is not None and _lacking(self.facts):
+            self.reload()
+
     def problems(self) -> list[str]:
         """Tell what is missing for every run."""
         return [] if self.facts is None else told.problems(self.facts)
@@ -78,7 +83,7 @@ class EnvironmentSection(Section):
         self.ui.torchLabel.text = told.device_line(facts)
         self.ui.installPackagesButton.enabled = bool(told.missing(facts))
         self.ui.installTorchButton.enabled = not told.torch_will_do(facts)
-        lacking = [*told.problems(facts), *filter(None, [told.idle_gpu(facts)])]
+        lacking = _lacking(facts)
         self.tell("\n".join(lacking) or _("Nothing is missing."), error=bool(lacking))
         self.panel.refresh()
 
@@ -108,3 +113,7 @@ class EnvironmentSection(Section):
     def _on_report(self, report: str) -> None:
         slicer.app.clipboard().setText(report)
         self.tell(_("The report is in the clipboard; paste it into a bug report."))
+
+
+def _lacking(facts: Facts) -> list[str]:
+    return [*told.problems(facts), *filter(None, [told.idle_gpu(facts)])]

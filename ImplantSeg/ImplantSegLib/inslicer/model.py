@@ -74,6 +74,11 @@ class ModelSection(Section):
         if entry is not None and not entry.problems:
             self._show_details(entry.name)
 
+    def entered(self) -> None:
+        """List anew what could not be told while torch was missing; the user may have installed it."""
+        if any(entry.memory_bytes is None and not entry.problems for entry in (self.entries or {}).values()):
+            self.reload()
+
     def problems(self) -> list[str]:
         """Tell why the chosen model cannot be used."""
         if self.parameters is None or self.entries is None:

@@ -55,6 +55,8 @@ class Panel(VTKObservationMixin):
         """Tie the forms to the parameters, because the module is shown."""
         self._visible = True
         self._bind(self.logic.getParameterNode())
+        for section in self.sections:
+            section.entered()
 
     def exit(self) -> None:
         """Leave the parameters alone, because another module is shown; a run goes on."""

@@ -66,6 +66,9 @@ class Section:
         """Tell why a run cannot start, one sentence each; nothing where it can."""
         return []
 
+    def entered(self) -> None:
+        """Look again at what other modules may have changed, because this module is shown again."""
+
     def close(self) -> None:
         """End what goes on, because the panel goes away or the scene is closed."""
 

@@ -83,6 +83,20 @@ def test_what_is_missing_is_red_and_hinders_a_run(section):
     assert "PyTorch is not installed" in section.panel.run.ui.applyButton.toolTip
 
 
+def test_who_comes_back_from_installing_torch_finds_it(host, section):
+    import slicer
+
+    shows(section, facts(version=None))
+    section.state.answer = WHOLE
+    slicer.modules.ImplantSegWidget.exit()
+    slicer.modules.ImplantSegWidget.enter()
+    assert section.problems() == []
+    asked = section.state.asked
+    slicer.modules.ImplantSegWidget.exit()
+    slicer.modules.ImplantSegWidget.enter()
+    assert section.state.asked == asked  # nothing is missing, so nothing is asked
+
+
 def test_an_idle_gpu_is_told_in_red_but_hinders_nothing(section):
     shows(section, facts(idle=True))
     assert "The GPU RTX 4070 is idle" in section.ui.environmentLabel.text

@@ -106,6 +106,19 @@ def test_the_models_are_asked_for_in_a_child_process(host, root, folder, monkeyp
     assert names(model) == ["compact_unet"]
 
 
+def test_models_that_were_listed_without_torch_are_listed_anew(panel, model, monkeypatch):
+    import dataclasses
+
+    asked = []
+    monkeypatch.setattr(model, "reload", lambda: asked.append(1))
+    model.entries = {name: dataclasses.replace(entry, memory_bytes=2**28) for name, entry in model.entries.items()}
+    model.entered()
+    assert asked == []
+    model.entries = {name: dataclasses.replace(entry, memory_bytes=None) for name, entry in model.entries.items()}
+    model.entered()
+    assert asked == [1]
+
+
 def test_details_follow_the_choice(host, model):
     assert "SHA-256" in model.ui.modelDetailsLabel.text
     assert "diaphysis" in model.ui.modelDetailsLabel.text
