@@ -25,7 +25,7 @@ class RegistrationSection(QuantSection):
         for button, action in (
             (self.ui.registerButton, self._register),
             (self.ui.acceptButton, self._accept),
-            (self.ui.redoButton, self._redo),
+            (self.ui.redoButton, self._register),
             (self.ui.adjustButton, self._adjust),
             (self.ui.refineButton, self._refine),
             (self.ui.takeButton, self._take),
@@ -116,10 +116,6 @@ class RegistrationSection(QuantSection):
         with slicer.util.WaitCursor():
             task = Registering(self.choice)
         self._start(task)
-
-    def _redo(self) -> None:
-        samples.forget(self.choice.title, names.POSE, names.REFERENCE)
-        self._register()
 
     def _refine(self) -> None:
         node = self.pose()

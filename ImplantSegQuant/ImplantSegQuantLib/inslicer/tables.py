@@ -87,6 +87,7 @@ def fill(table: Any, columns: Iterable[tuple[str, Sequence[Any]]]) -> None:
         data.AddColumn(array)
     table.SetUseColumnTitleAsColumnHeader(True)
     table.SetAndObserveTable(data)
+    table.SetLocked(True)  # what was measured is not edited in a cell
 
 
 def as_text(table: Any, separator: str = "\t") -> str:

@@ -222,3 +222,26 @@ def test_a_cropped_segmentation_keeps_its_grid_and_field_of_view(host, tmp_path)
     np.testing.assert_allclose(written.index_to_world, explant().volume.index_to_world, atol=1e-12)
     assert written.shape == SHAPE
     assert fov.known(node, scan) == "circle:21.5,19.5,18"
+
+
+def test_a_segment_whose_voxels_do_not_begin_at_zero_stays_in_its_place(host, tmp_path):
+    import slicer
+
+    from ImplantSegQuantLib.inslicer import labels
+    from ImplantSegQuantLib.inslicer.geometry import LPS_FROM_RAS, matrix_of
+
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(5, 10, 6, 12, 7, 11)
+    image.SetGeometryFromImageToWorldMatrix(matrix_of(turned() @ np.diag([0.1, 0.2, 0.3, 1])))
+    image.AllocateScalars(3, 1)  # unsigned char
+    image.GetPointData().GetScalars().Fill(0)
+    image.SetScalarComponentFromDouble(8, 9, 10, 0, 1)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "sample")
+    segment = slicer.vtkSegment()
+    segment.SetName("Residual material")
+    segment.AddRepresentation("Binary labelmap", image)
+    node.GetSegmentation().AddSegment(segment, "residual_material")
+    written = read(labels.save_labels(node, tmp_path / "out.nrrd"))
+    (index,) = np.argwhere(written.array[:] == 1)
+    wanted = LPS_FROM_RAS @ turned() @ [0.8, 1.8, 3.0, 1]
+    np.testing.assert_allclose(written.index_to_world @ [*index, 1], wanted, atol=1e-9)
