@@ -46,15 +46,20 @@ class Story:
         SampleData.press(name)
         host.wait(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), PATIENCE_S)
 
-    def segment(self) -> None:
-        """Segment the only scan of the scene with the model that comes with the program."""
+    def choose_scan(self) -> None:
+        """Choose the only scan of the scene; wait until its estimate is there."""
         import slicer
 
         self.show(self.seg)
-        scan = next(
-            n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if not n.IsA("vtkMRMLLabelMapVolumeNode")
+        scans = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        self.choose(
+            self.seg, "volumeSelector", next(scan for scan in scans if not scan.IsA("vtkMRMLLabelMapVolumeNode"))
         )
-        self.choose(self.seg, "volumeSelector", scan)
+        host.wait(lambda: "About" in widget(self.seg, "estimateLabel").text, PATIENCE_S)
+
+    def segment(self) -> None:
+        """Segment the only scan of the scene with the model that comes with the program."""
+        self.choose_scan()
         self.press(self.seg, "applyButton")
 
     def choose_sample(self, weeks: float) -> None:
@@ -66,7 +71,7 @@ class Story:
         self.choose(self.quant, "segmentationSelector", found)
         self.choose(self.quant, "truthSelector", truth)
         self.choose(self.quant, "referenceSegmentationSelector", slicer.util.getNode("*reference screw"))
-        self.widget(self.quant, "weeksSpinBox").value = weeks
+        widget(self.quant, "weeksSpinBox").value = weeks
 
     def register(self) -> None:
         """Find the pose of the reference and accept it."""
@@ -78,22 +83,19 @@ class Story:
         self.press(self.quant, "applyButton")
 
     @staticmethod
-    def widget(module: Any, name: str) -> Any:
-        """Find a widget of a panel by its name."""
-        found = [vars(section.ui)[name] for section in module.panel.sections if name in vars(section.ui)]
-        if len(found) != 1:
-            raise LookupError(f"{len(found)} widgets of {module.moduleName} are named {name}, wanted one")
-        return found[0]
-
-    def choose(self, module: Any, selector: str, node: Any) -> None:
+    def choose(module: Any, selector: str, node: Any) -> None:
         """Choose a node in a list of nodes."""
-        self.widget(module, selector).setCurrentNode(node)
+        widget(module, selector).setCurrentNode(node)
+
+    @staticmethod
+    def start(module: Any, button: str) -> None:
+        """Press a button as soon as it can be pressed."""
+        host.wait(lambda: widget(module, button).enabled, PATIENCE_S)
+        widget(module, button).click()
 
     def press(self, module: Any, button: str) -> None:
         """Press a button as soon as it can be pressed, and wait for the end of the run that it starts."""
-        widget = self.widget(module, button)
-        host.wait(lambda: widget.enabled, PATIENCE_S)
-        widget.click()
+        self.start(module, button)
         self.settle(module)
 
     @staticmethod
@@ -102,3 +104,16 @@ class Story:
         host.process(300)
         host.wait(lambda: not module.panel.run.runner.running, PATIENCE_S)
         host.process(300)
+
+
+def section(module: Any, name: str) -> Any:
+    """Give the section of a panel that holds the widget of a name."""
+    found = [section for section in module.panel.sections if name in vars(section.ui)]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} sections of {module.moduleName} have a widget {name}, wanted one")
+    return found[0]
+
+
+def widget(module: Any, name: str) -> Any:
+    """Give the widget of a panel that has a name."""
+    return vars(section(module, name).ui)[name]

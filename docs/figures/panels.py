@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 
 import host  # noqa: E402
-from story import Story  # noqa: E402
+from story import Story, section, widget  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
-WEEKS = 12
+WIDTH = 520
+"""Width of the pictures in pixels."""
 
 
 def main() -> None:
@@ -28,22 +30,60 @@ def main() -> None:
     if missing:
         sys.exit(f"the panels cannot be shown: {missing}")
     story = Story(ROOT)
-    story.load_sample("ImplantSegExplantWithTruth")
-    story.show(story.seg)
-    host.wait(lambda: story.widget(story.seg, "modelTable").rowCount, timeout_s=60)
-    story.segment()
-    take(folder, "panel-segment", story.seg)
-    story.choose_sample(weeks=WEEKS)
-    story.register()
-    story.measure()
-    take(folder, "panel-quantify", story.quant)
+    segmenting(story, folder)
+    measuring(story, folder)
     if host.errors:
         sys.exit("\n".join(host.errors))
 
 
-def take(folder: Path, name: str, module: object) -> None:
-    """Photograph a panel."""
-    print(host.screenshot(module, folder / f"{name}.png"))
+def segmenting(story: Story, folder: Path) -> None:
+    """Check the scan, segment it, and look at the sections for many scans and for training."""
+    module = story.seg
+    story.load_sample("ImplantSegExplantWithTruth")
+    story.choose_scan()
+    story.press(module, "qualityButton")
+    photograph(module, "qualityButton", folder / "panel-preprocess.png")
+    story.start(module, "applyButton")
+    host.wait(lambda: "segment " in widget(module, "statusLabel").text, timeout_s=120)
+    photograph(module, "applyButton", folder / "panel-run.png")
+    story.settle(module)
+    fold(module, "qualityButton")
+    print(host.screenshot(module, folder / "panel-segment.png", WIDTH))
+    for name, button in (("batch", "addVolumesButton"), ("training", "suggestPairsButton")):
+        story.press(module, button)
+        photograph(module, button, folder / f"panel-{name}.png")
+    unfold(module, "packageTable")
+    host.wait(lambda: widget(module, "packageTable").rowCount, timeout_s=120)
+    photograph(module, "packageTable", folder / "panel-environment.png")
+
+
+def measuring(story: Story, folder: Path) -> None:
+    """Register and measure the sample."""
+    story.choose_sample(weeks=12)
+    story.register()
+    story.measure()
+    print(host.screenshot(story.quant, folder / "panel-quantify.png", WIDTH))
+    photograph(story.quant, "samplesTable", folder / "panel-samples.png")
+
+
+def photograph(module: Any, name: str, path: Path) -> None:
+    """Photograph the section that holds a widget, unfolded."""
+    unfold(module, name)
+    print(host.screenshot(section(module, name).form, path, WIDTH))
+
+
+def unfold(module: Any, name: str, folded: bool = False) -> None:
+    """Show what a section holds."""
+    for found in vars(section(module, name).ui).values():
+        if found.className() == "ctkCollapsibleButton":
+            found.collapsed = folded
+            break
+    host.process(300)
+
+
+def fold(module: Any, name: str) -> None:
+    """Hide what a section holds."""
+    unfold(module, name, folded=True)
 
 
 if __name__ == "__main__":
