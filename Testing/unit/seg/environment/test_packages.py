@@ -29,8 +29,12 @@ def test_pip_leaves_alone_what_slicer_supplies():
     assert names & {line.partition(">=")[0] for line in lines_of(packages.REQUIREMENTS)} == set()
 
 
+FOR_DEVELOPERS = ("dev", "slicer-test")
+
+
 def test_the_extras_are_those_of_pyproject(project):
-    extras = {name: tuple(lines) for name, lines in project["optional-dependencies"].items() if name != "dev"}
+    optional = project["optional-dependencies"].items()
+    extras = {name: tuple(lines) for name, lines in optional if name not in FOR_DEVELOPERS}
     assert extras == packages.EXTRAS
 
 
