@@ -6,8 +6,6 @@ other when they read and write, and :func:`ijk_to_ras` does it for the header of
 
 from __future__ import annotations
 
-import math
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +51,7 @@ def check_scan(node: Any) -> None:
 def file_of(node: Any) -> Path | None:
     """Give the file that holds just what a volume node holds; ``None`` where there is none that we read alike."""
     storage = node.GetStorageNode()
-    if storage is None or storage.GetNumberOfFileNames() > 0 or node.GetModifiedSinceRead():
+    if storage is None or storage.GetNumberOfFileNames() > 1 or node.GetModifiedSinceRead():
         return None
     path = Path(storage.GetFullNameFromFileName() or "")
     return path if path.name.lower().endswith(_DIRECT) and path.is_file() else None
@@ -161,13 +159,6 @@ def _read(node: Any, storage: Any, path: Path) -> None:
     storage.SetFileName(str(path))
     if not path.is_file() or not storage.ReadData(node):
         raise InputError(f"Slicer could not read {path}", "look whether it is there, and how large it is")
-
-
-def voxels_in(path: Path) -> int:
-    """Count the voxels of a NRRD by its header."""
-    with path.open("rb") as stream:
-        sizes = re.search(rb"^sizes: ([0-9 ]+)$", stream.read(2**16), re.MULTILINE)
-    return math.prod(map(int, sizes[1].split())) if sizes else 0
 
 
 def ijk_to_ras(facts: Mapping[str, Any], voxel_size_um: float = 0.0) -> npt.NDArray[np.floating[Any]]:

@@ -81,7 +81,7 @@ class PreprocessSection(Section):
 
     def _on_preview(self) -> None:
         with telling(_("The preview could not be made.")):
-            view = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceNode()
+            view = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
             pose = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
             work = preview.OfSlice(self._input.scan(), Preparation.of(self.parameters), np.asarray(pose))
             self._start(work.steps, lambda _: self._show(work.load()), work.close)
@@ -139,7 +139,7 @@ class PreprocessSection(Section):
         if picture.isNull():
             raise InputError(f"the picture {figure} cannot be shown", "look at the log")
         width = min(picture.width(), 440)
-        self.ui.histogramLabel.pixmap = picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
+        self.ui.histogramLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
         self.ui.histogramLabel.visible = True
 
 
@@ -169,7 +169,7 @@ def _title(name: str) -> str:
 
 
 def _background() -> Any:
-    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
     return slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
 
 

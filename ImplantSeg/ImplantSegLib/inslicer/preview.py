@@ -66,7 +66,7 @@ class OfFile(_Preview):
         assert scan.path is not None
         self.binning = binning_for(scan.shape)
         suffix = f" (binned {self.binning})" if self.binning > 1 else ""
-        super().__init__(scan, str(scan.path), f"{scan.name} preview{suffix}")
+        super().__init__(scan, scan.identity, f"{scan.name} preview{suffix}")
 
     def steps(self) -> list[Step]:
         """Give the commands."""
@@ -105,8 +105,7 @@ class OfSlice(_Preview):
         scan.check()
         self.box = slab(scan, preparation.binning, slice_to_ras)
         self.preparation = preparation
-        of = str(scan.path) if scan.path is not None else scan.volume.GetID()
-        super().__init__(scan, f"{of} slices", f"{scan.name} preprocessed (preview)")
+        super().__init__(scan, f"{scan.identity} slices", f"{scan.name} preprocessed (preview)")
 
     def steps(self) -> list[Step]:
         """Write what has to be a file, and give the commands."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
 
 
+RESULT_OF = "ImplantSeg.resultOf"
+"""Attribute of a result: the file or the id of the volume that it was made from."""
+
+
 class ResultSection(Section):
     """What is made; the button Apply makes it."""
 
@@ -29,6 +33,8 @@ class ResultSection(Section):
         super().__init__(panel)
         segments.load_terminology()
         self._table_of: Any = None
+        self._scan = ""
+        self._written: dict[Path, str] = {}
         self.ui.editorButton.connect("clicked(bool)", self._on_editor)
 
     @property
@@ -75,6 +81,7 @@ class ResultSection(Section):
     def refresh(self) -> None:
         """Show the segments."""
         self.panel.run.on_apply = self.apply  # the section with the button is built after this one
+        self._part_with_other_scans()
         show_no_path(self.ui.outputPathLineEdit)
         node = self.parameters.outputSegmentation
         if node is not self._table_of:
@@ -86,9 +93,33 @@ class ResultSection(Section):
         self.ui.resumeCheckBox.visible = self.path is not None
         self.ui.segmentsLabel.visible = bool(self.ui.segmentsLabel.text)
 
+    def _part_with_other_scans(self) -> None:
+        """When another scan is chosen, its result shall not replace that of the one before."""
+        try:
+            scan = self.panel.section(InputSection).scan()
+            scan.check()
+        except InputError:
+            return
+        before, self._scan = self._scan, scan.identity
+        if before not in ("", self._scan):
+            for name in ("outputSegmentation", "outputUncertainty"):
+                node = getattr(self.parameters, name)
+                if node is not None and node.GetAttribute(RESULT_OF) == before:
+                    setattr(self.parameters, name, None)
+
+    def _may_write(self, request: Request) -> bool:
+        """Ask before a file is replaced that was not made here from the same scan."""
+        path = request.result.path
+        if path is None or not path.exists() or self._written.get(path) == request.scan.identity:
+            return True
+        return bool(slicer.util.confirmOkCancelDisplay(_("{path} is there already. Replace it?").format(path=path)))
+
     def apply(self) -> None:
         """Start the run."""
-        work = Segmenting(self.request())
+        request = self.request()
+        if not self._may_write(request):
+            return
+        work = Segmenting(request)
         try:
             steps = work.steps()
         except BaseException:
@@ -99,6 +130,11 @@ class ResultSection(Section):
 
     def _load(self, work: Segmenting) -> None:
         node, unsure = work.load()
+        identity = work.request.scan.identity
+        if work.request.result.path is not None:
+            self._written[work.request.result.path] = identity
+        for one in filter(None, (node, unsure)):
+            one.SetAttribute(RESULT_OF, identity)
         parameters = self.parameters
         if parameters is not None:  # another module may be shown by now
             self._show(node, unsure)
@@ -121,6 +157,7 @@ class ResultSection(Section):
 
     def scene_closed(self) -> None:
         """Forget the numbers of a result that is gone."""
+        self._scan = ""
         self.ui.segmentsLabel.text = ""
 
     def _on_editor(self) -> None:

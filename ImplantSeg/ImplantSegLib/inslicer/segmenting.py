@@ -6,6 +6,7 @@ The panel runs the steps in the background; :func:`segment` runs them and waits,
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from dataclasses import dataclass, field, fields
@@ -18,7 +19,9 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.inslicer import commands, geometry, mrml, segments, uncertainty
 from ImplantSegLib.inslicer.blocking import run
 from ImplantSegLib.inslicer.commands import Network, Part, Preparation
+from ImplantSegLib.inslicer.prepared import Prepared
 from ImplantSegLib.inslicer.runner import Step
+from ImplantSegLib.volumes import Box
 from ImplantSegLib.volumes.formats import of_output
 
 LOADED_BYTES = 4 * 2**30
@@ -41,6 +44,11 @@ class Scan:
     def name(self) -> str:
         """Name of the scan, as its results are called after it."""
         return self.volume.GetName() if self.path is None else self.path.name.partition(".")[0]
+
+    @property
+    def identity(self) -> str:
+        """What tells this scan from others: its path, or the id of its node."""
+        return str(self.path) if self.path is not None else str(self.volume.GetID())
 
     def check(self) -> None:
         """Refuse what cannot be segmented, without looking at its voxels.
@@ -173,6 +181,8 @@ class Segmenting:
 
     def __init__(self, request: Request) -> None:
         request.scan.check()
+        if request.result.path is not None:
+            of_output(request.result.path)  # refuses a suffix that nobody can write
         self.request = request
         self.notes: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
@@ -182,6 +192,8 @@ class Segmenting:
         if volume is not None and request.scan.voxel_size_um > 0:
             geometry.set_voxel_size(volume, request.scan.voxel_size_um)
         self._transform_id = volume.GetTransformNodeID() if volume is not None else None
+        self._prepared = Path()
+        self._too_large = False
 
     def steps(self) -> list[Step]:
         """Write what has to be a file, and give the commands.
@@ -191,20 +203,33 @@ class Segmenting:
         InputError
             When there is no space for a copy of the scan, or the region lies outside it.
         """
-        request, found = self.request, []
+        request, found = self.request, list[Step]()
         part = Part(request.scan.crop(), request.scan.told_voxel_size_um)
+        self._too_large = request.result.path is not None and self._voxels(part.crop) > LOADED_BYTES
         scan = request.scan.file(self.folder)
         if request.preparation.needed:
-            prepared = self.folder / "prepared.nrrd"
-            arguments = commands.preprocess(scan, prepared, request.preparation, part)
-            found.append(Step("preprocessing", "preprocess", arguments))
-            part, scan = Part(), prepared  # what was cropped is not cropped again
-        arguments = commands.segment(scan, self.labels, request.network, part, self.uncertainty, self._resumes())
+            found += self._preprocessing(scan, part)
+            part, scan = Part(), self._prepared  # what was cropped is not cropped again
+        arguments = commands.segment(scan, self.labels, request.network, part, self.uncertainty, self._resumes(scan))
         found.append(Step("segmenting", "segment", arguments))
-        if self._loadable != self.labels:
-            of_output(self.labels)  # refuses a suffix that nobody can write
+        if self._loadable != self.labels and not self._too_large:
             found.append(Step("converting", "convert", [self.labels, self._loadable]))
         return found
+
+    def _voxels(self, crop: str) -> int:
+        """Voxels of the labels."""
+        ranges = Box.parse(crop or ":,:,:").within(self.request.scan.shape).slices
+        return math.prod((one.stop - one.start) // self.request.preparation.binning for one in ranges)
+
+    def _preprocessing(self, scan: Path, part: Part) -> list[Step]:
+        kept = Prepared(self.labels) if self._outlives(scan) else None
+        self._prepared = kept.path if kept else self.folder / "prepared.nrrd"
+        arguments = commands.preprocess(scan, self._prepared, self.request.preparation, part)
+        if kept:
+            if self.request.result.resume and kept.fits(scan, arguments):
+                return []
+            kept.start(scan, arguments)
+        return [Step("preprocessing", "preprocess", arguments)]
 
     @property
     def uncertainty(self) -> Path | None:
@@ -215,10 +240,13 @@ class Segmenting:
             return self.folder / "uncertainty.nrrd"
         return self.labels.with_name(f"{self.labels.name.partition('.')[0]}-uncertainty.nrrd")
 
-    def _resumes(self) -> bool:
-        result = self.request.result
+    def _outlives(self, scan: Path) -> bool:
+        """Whether labels and scan are there after the run, so that another run can go on with this one."""
+        return self.request.result.path is not None and self.folder not in scan.parents
+
+    def _resumes(self, scan: Path) -> bool:
         unfinished = self.labels.with_name(f".{self.labels.name}.work") / "state.json"
-        return result.path is not None and result.resume and unfinished.is_file()
+        return self._outlives(scan) and self.request.result.resume and unfinished.is_file()
 
     def load(self) -> tuple[Any, Any]:
         """Put the results into the scene.
@@ -229,8 +257,12 @@ class Segmenting:
             The segmentation, ``None`` where it is too large to be loaded, and the uncertainty.
         """
         scan, result = self.request.scan, self.request.result
-        like = scan.volume if scan.path is None and _in_scene(scan.volume) else None
-        if result.path is not None and mrml.voxels_in(self._loadable) > LOADED_BYTES:
+        if result.path is not None:
+            Prepared(self.labels).remove()
+        like = _in_scene(scan.volume) if scan.path is None else None
+        if like is not None:
+            self._transform_id = like.GetTransformNodeID()  # it may have been moved meanwhile
+        if self._too_large:
             self.notes.append(f"the labels are too large to be loaded; they are in {self.labels}")
             return None, None
         node = segments.load(

@@ -154,6 +154,9 @@ def test_a_file_that_cannot_be_written_is_a_problem(section, tmp_path, name, pro
 
 
 def test_an_unfinished_run_of_a_file_is_continued_unless_the_box_is_cleared(host, section, volume, tmp_path):
+    import slicer
+
+    slicer.util.saveNode(volume, str(tmp_path / "scan.nrrd"))  # else its copy would be another file each time
     section.parameters.outputPath = tmp_path / "labels.seg.nrrd"
     apply(host, section)
     work = tmp_path / ".labels.seg.nrrd.work"
@@ -235,3 +238,57 @@ def test_the_button_opens_the_segment_editor_with_the_result_and_the_scan(host, 
     monkeypatch.setattr(slicer.util, "selectModule", got.append)
     section.ui.editorButton.click()
     assert got == ["SegmentEditor", section.parameters.outputSegmentation, volume]
+
+
+def test_another_scan_gets_a_result_of_its_own(host, section, volume):
+    import slicer
+
+    apply(host, section)
+    first = section.parameters.outputSegmentation
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+    slicer.util.updateVolumeFromArray(other, np.arange(120, dtype=np.uint16).reshape(4, 5, 6))
+    section.parameters.inputVolume = other
+    assert section.parameters.outputSegmentation is None
+    section.parameters.outputSegmentation = first  # whoever wants to replace it may choose it
+    assert section.parameters.outputSegmentation is first
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_file_that_is_there_is_replaced_only_after_a_question(host, section, volume, tmp_path, answer):
+    (tmp_path / "labels.seg.nrrd").write_text("precious")
+    section.parameters.outputPath = tmp_path / "labels.seg.nrrd"
+    host.answers["confirm"] = answer
+    apply(host, section)
+    assert ((tmp_path / "labels.seg.nrrd").read_bytes() != b"precious") is answer
+    if answer:  # what was just made from this scan may go without a question
+        host.answers["confirm"] = False
+        apply(host, section)
+        assert len(segmenting(section)) == 2
+
+
+def test_a_preprocessed_scan_outlives_an_interrupted_run(host, section, tmp_path):
+    from ImplantSegLib.inslicer.segmenting import Request, Segmenting
+
+    scan, labels = tmp_path / "scan.nrrd", tmp_path / "labels.seg.nrrd"
+    write(Volume(np.arange(120, dtype=np.uint16).reshape(4, 5, 6), (0.01, 0.01, 0.01)), scan)
+    facts = {"shape": [4, 5, 6], "voxel_size_um": [10, 10, 10]}
+
+    def steps(**options):
+        work = Segmenting(Request.of(path=scan, facts=facts, output_path=labels, **options))
+        found = work.steps()
+        work.close()
+        return found, work
+
+    first, _ = steps(binning=2)
+    assert [one.verb for one in first] == ["preprocess", "segment"]
+    prepared = Path(first[0].arguments[1])
+    assert prepared.parent == tmp_path
+    prepared.write_text("made")
+    again, work = steps(binning=2)
+    assert [one.verb for one in again] == ["segment"]
+    assert again[0].arguments[0] == prepared
+    assert [one.verb for one in steps(binning=2, resume=False)[0]] == ["preprocess", "segment"]
+    assert [one.verb for one in steps(binning=3)[0]] == ["preprocess", "segment"]
+    labels.write_bytes(section.given.read_bytes())
+    work.load()
+    assert [path.name for path in tmp_path.glob(".labels*")] == []
