@@ -54,6 +54,7 @@ class ResultsSection(QuantSection):
         if self.ui.tableView.mrmlTableNode() is not table:
             self.ui.tableView.setMRMLTableNode(table)
             self.ui.tableView.resizeColumnsToContents()
+        self.ui.tableView.visible = table is not None
         result = samples.result(table) if sample else {}
         self.ui.sampleLabel.text = _describe(table, result)
         for button in (self.ui.copyButton, self.ui.csvButton):

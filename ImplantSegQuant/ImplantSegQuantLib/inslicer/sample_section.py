@@ -110,7 +110,7 @@ def _describe_segments(node: Any) -> str:
         return f"<span style='color:#c62828'>{html.escape(str(error))}</span>"
     classes = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
     foreign = _("; left out: {names}").format(names=", ".join(found.foreign)) if found.foreign else ""
-    return _("Measured: {names}").format(names=classes) + foreign
+    return _("Segments: {names}").format(names=classes) + foreign
 
 
 def _describe_fov(text: str) -> str:

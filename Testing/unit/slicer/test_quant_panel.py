@@ -54,7 +54,7 @@ def test_an_empty_form_tells_what_is_missing(form):
 
 def test_a_filled_form_can_measure(filled):
     assert filled.why() == []
-    assert filled.sample.ui.segmentsLabel.text == "Measured: Residual material, Degradation layer, Bone"
+    assert filled.sample.ui.segmentsLabel.text == "Segments: Residual material, Degradation layer, Bone"
     assert filled.sample.ui.nameLineEdit.placeholderText == "labels"
     assert "not kept when Slicer ends" in filled.sample.ui.studyNoteLabel.text
     choice = filled.sample.choice()
