@@ -8,9 +8,12 @@ screw is longer than wide. None is right always, so that all go into the search.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ImplantSegQuantLib.field import DistanceField
 
 Array = np.ndarray[Any, Any]
 
@@ -53,6 +56,13 @@ def candidates(points_mm: Array, inside_mm: Array, grid_axes: Array) -> list[Axi
         pooled.extend(_centroid_lines(inside_mm, direction))
         pooled.append(Axis(centre, direction))
     return _distinct(pooled, centre)
+
+
+def axis_of(field: DistanceField, points_mm: Array) -> Axis:
+    """Axis of a reference, the likeliest of its candidates, from its field and mixed points (N, 3) of its surface."""
+    nodes = np.argwhere(field.values[::2, ::2, ::2] < 0) * 2.0
+    world = np.linalg.inv(field.index_from_world)
+    return candidates(points_mm, nodes @ world[:3, :3].T + world[:3, 3], np.eye(3)[::-1])[0]
 
 
 def directions(count: int) -> Array:

@@ -24,7 +24,10 @@ SMOOTHING_VOXELS = 1.5
 """Standard deviation of the Gaussian that gives the surface its normal, in voxels of the coarsest axis."""
 
 MARGIN = 7
-"""Voxels round the implant that its measures may look at: more than the reach of that Gaussian."""
+"""Voxels round the implant that its measures may look at, at least: more than the reach of that Gaussian."""
+
+GAP_MM = 0.02
+"""The widest gap between implant and bone that a measure looks across."""
 
 _REACH = 4.0
 
@@ -66,8 +69,10 @@ def cut_out(sample: Sample, in_roi: Callable[[slice], Array], box: Box) -> Impla
         Smallest box round the implant inside the region of interest.
     """
     shape = sample.segmentation.shape
+    margins = [max(MARGIN, math.ceil(GAP_MM / step) + 1) for step in sample.segmentation.spacing_mm]
     z, y, x = (
-        slice(max(0, side.start - MARGIN), min(n, side.stop + MARGIN)) for side, n in zip(box, shape, strict=True)
+        slice(max(0, side.start - margin), min(n, side.stop + margin))
+        for side, margin, n in zip(box, margins, shape, strict=True)
     )
     cut = np.empty((z.stop - z.start, y.stop - y.start, x.stop - x.start), np.uint8)
     for window in windows(cut.shape[0], sample.slab):

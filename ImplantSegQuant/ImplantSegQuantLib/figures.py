@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ImplantSegLib.labels import COLOURS, TITLES, Label
+from ImplantSegQuantLib.canvas import FONT, new_figure, png
 from ImplantSegQuantLib.views import Index, Planes
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ OUTLINES: dict[str, tuple[str, LineStyle, str]] = {
 """Colour, line style and name of each outline: light on a dark halo, told apart by line style too."""
 
 _SHADE = 0.55  # brightness of a class where the grey value is lowest
-_DPI = 170
-_FONT: Any = {"font.size": 9, "font.family": "DejaVu Sans", "axes.linewidth": 0.6}
 _MARGIN_IN = 0.62  # for ticks, axis titles and the gap between panels
 
 
@@ -68,13 +65,13 @@ def slices_figure(slices: Slices) -> str:
     """Draw three planes at one scale: grey values beside labels and outlines. Returns a PNG as a data URI."""
     import matplotlib
 
-    with matplotlib.rc_context(_FONT):
+    with matplotlib.rc_context(FONT):
         figure, grid = _panels(slices)
         for row, plane in zip(grid, ("xy", "xz", "yz"), strict=True):
             for column, axes in enumerate(row):
                 _draw_plane(axes, slices, plane, overlay=column == len(row) - 1)
         _legend(figure, slices)
-        return _png(figure)
+        return png(figure)
 
 
 def pictures_figure(pictures: Pictures) -> str:
@@ -84,8 +81,8 @@ def pictures_figure(pictures: Pictures) -> str:
     titles = ("a  implant", "b  implant in bone, layer and bone cut open")
     shapes = [picture.pixels.shape for picture in pictures]
     height_in = 10 / sum(width / height for height, width, _ in shapes)
-    with matplotlib.rc_context(_FONT):
-        figure = _figure(10, height_in + 0.7)
+    with matplotlib.rc_context(FONT):
+        figure = new_figure(10, height_in + 0.7)
         grid = figure.add_gridspec(
             1, 2, width_ratios=[width / height for height, width, _ in shapes],
             left=0.01, right=0.99, bottom=0.42 / (height_in + 0.7), top=1 - 0.28 / (height_in + 0.7), wspace=0.03,
@@ -99,7 +96,7 @@ def pictures_figure(pictures: Pictures) -> str:
             axes.set_axis_off()
             _scale_bar(axes, size_mm, "black")
         figure.legend(handles=_class_handles(), loc="lower center", ncols=3, frameon=False)
-        return _png(figure)
+        return png(figure)
 
 
 def _panels(slices: Slices) -> tuple[Figure, list[list[Axes]]]:
@@ -110,7 +107,7 @@ def _panels(slices: Slices) -> tuple[Figure, list[list[Axes]]]:
     scale = min(4.3 / max(x_mm, y_mm), 12 / sum(heights_mm))  # inch per mm
     width = columns * (max(x_mm, y_mm) * scale + _MARGIN_IN) + 0.1
     height = sum(heights_mm) * scale + 3 * _MARGIN_IN + 0.45
-    figure = _figure(max(width, 5.2), height)
+    figure = new_figure(max(width, 5.2), height)
     top = 0.3
     grid = []
     for row_mm, row_width_mm in zip(heights_mm, (x_mm, x_mm, y_mm), strict=True):
@@ -148,7 +145,7 @@ def _draw_plane(axes: Axes, slices: Slices, plane: str, overlay: bool) -> None:
     at_mm = (slices.index[fixed] + 0.5) * slices.spacing_mm[fixed]
     content = "labels" if overlay else "grey values"
     axes.set_title(f"{plane} plane at {names[fixed]} = {at_mm:.2f} mm, {content}", loc="left", fontsize=8.5, pad=4)
-    _scale_bar(axes, (width_mm, height_mm), "white", downwards)
+    _scale_bar(axes, (width_mm, height_mm), "white", downwards != slices.mirrored[vertical])
     if slices.mirrored[horizontal]:
         axes.invert_xaxis()
     if slices.mirrored[vertical]:
@@ -236,19 +233,3 @@ def round_length_mm(about_mm: float) -> float:
     """Largest of 1, 2 or 5 times a power of ten that is not above the given length."""
     power = 10.0 ** np.floor(np.log10(about_mm))
     return float(max(step * power for step in (1, 2, 5) if step * power <= about_mm * (1 + 1e-9)))
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_in, height_in))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _png(figure: Figure) -> str:
-    """Give a figure as the data URI of a PNG."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -6,8 +6,9 @@ voxel of the box round the implant (plus what :mod:`ImplantSegQuantLib.thickness
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegQuantLib import contact
 from ImplantSegQuantLib.contact_surface import contact_surface
 from ImplantSegQuantLib.degradation import DepthMeter, degradation_rate, volume_loss_percent, years
+from ImplantSegQuantLib.gap import contact_by_gap
 from ImplantSegQuantLib.measurement import Measurement
 from ImplantSegQuantLib.morphometry import Shape, ShapeMeter
 from ImplantSegQuantLib.roi import ROI_MM, Region, in_roi
@@ -43,6 +45,8 @@ class Result(NamedTuple):
     """The region of interest as voxels of 0 and 1 on the grid of the segmentation."""
     contact: Surface | None = None
     """The implant's surface with its contact, where it was asked for and there is any implant."""
+    profiles: Mapping[str, Any] = MappingProxyType({})
+    """What is more than a number: see docs/measures.md."""
 
 
 class Measures(NamedTuple):
@@ -147,12 +151,11 @@ def measure(
         )
     implant = None if measures.implant is None else contact.cut_out(sample, measures.region.mask, measures.implant)
     faces = contact_surface(implant, sample.segmentation.index_to_world, sample.slab) if implant and surface else None
-    measurements = [
-        *_degradation(sample, found, measures, weeks),
-        *_contact(sample, implant),
-        *_tissue(sample, measures, roi_mm),
-    ]
-    return Result(measurements, sample.segmentation.like(measures.region), faces)
+    gaps = None if implant is None else contact_by_gap(implant, sample.slab)
+    contacts, layer = _contact(sample, implant)
+    measurements = [*_degradation(sample, found, measures, weeks), *contacts, *_tissue(sample, measures, roi_mm)]
+    profiles = {"bone_implant_contact_by_gap": gaps, "degradation_layer_thickness": layer}
+    return Result(measurements, sample.segmentation.like(measures.region), faces, profiles)
 
 
 def _walk(sample: Sample, distance: Distance, roi_mm: float) -> Measures:
@@ -219,8 +222,8 @@ def _loss_warning(residual_mm3: float, loss_mm3: float) -> str:
     return ""
 
 
-def _contact(sample: Sample, implant: contact.Implant | None) -> list[Measurement]:
-    """Bone–implant contact in four ways, and the thickness of the layer; this takes the pores out of the implant."""
+def _contact(sample: Sample, implant: contact.Implant | None) -> tuple[list[Measurement], dict[str, Any] | None]:
+    """Bone–implant contact in four ways and the layer's thickness, and how that spreads; it takes the pores out."""
     names = (
         "bone_implant_contact",
         "bone_implant_contact_voxels",
@@ -230,23 +233,24 @@ def _contact(sample: Sample, implant: contact.Implant | None) -> list[Measuremen
     if implant is None:
         warning = "no implant in the region of interest: contact and thickness undefined; the pose is probably wrong"
         nothing = [Measurement(name, None, "%") for name in names]
-        return [*nothing, Measurement("degradation_layer_thickness", None, "µm", warning=warning)]
+        return [*nothing, Measurement("degradation_layer_thickness", None, "µm", warning=warning)], None
     with progress.stage("contact", 5, "measure") as advance:
         values = []
         # the pores come last: they are taken out of the labels
         for how in (contact.contact_by_faces, contact.contact_by_voxels, contact.contact_by_normals):
             values.append(how(implant, sample.slab))
             advance()
-        thickness = layer_thickness(implant.labels, implant.spacing_mm)
+        thickness, layer = layer_thickness(implant.labels, implant.spacing_mm)
         advance(note="thickness")
         values.append(contact.contact_without_pores(implant, sample.slab))
         advance()
     warning = "" if values[0] is not None else "the implant has no surface in the field of view: contact undefined"
     notes = ("voxel faces", "surface voxels", "voxel faces weighted by the surface normal", "voxel faces without pores")
-    return [
+    measurements = [
         Measurement(name, value, "%", note=note, warning=warning if name == names[0] else "")
         for name, value, note in zip(names, values, notes, strict=True)
-    ] + [thickness]
+    ]
+    return [*measurements, thickness], layer
 
 
 def _tissue(sample: Sample, measures: Measures, roi_mm: float) -> list[Measurement]:

@@ -16,7 +16,7 @@ from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.align import Stage, refine, refine_finely
-from ImplantSegQuantLib.axis import Axis, candidates
+from ImplantSegQuantLib.axis import Axis, axis_of, candidates
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 from ImplantSegQuantLib.reference import Reference
@@ -153,10 +153,6 @@ def _refined(pair: Pair, rough: list[Array]) -> Array:
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:
     """Axis of the reference, and its lowest and highest position on it."""
     points = pair.reference_points
-    values = pair.field.values
-    nodes = np.argwhere(values[::2, ::2, ::2] < 0) * 2.0
-    world = np.linalg.inv(pair.field.index_from_world)
-    inside = nodes @ world[:3, :3].T + world[:3, 3]
-    axis = next(iter(candidates(points, inside, np.eye(3)[::-1])))
+    axis = axis_of(pair.field, points)
     along = (points - axis.point_mm) @ axis.direction
     return axis, float(along.min()), float(along.max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 from ImplantSegLib import __version__, progress
 from ImplantSegLib.files import write_text
 from ImplantSegLib.volumes import FieldOfView, read
-from ImplantSegQuantLib import figures, render3d, tables
+from ImplantSegQuantLib import charts, figures, render3d, tables
 from ImplantSegQuantLib.definitions import DEFINITIONS, QUALITY
 from ImplantSegQuantLib.figures import Slices
 from ImplantSegQuantLib.results import strict, write_results
@@ -21,8 +22,9 @@ from ImplantSegQuantLib.views import Coarse, Field, Index, Planes, coarsen, fiel
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import Volume
+    from ImplantSegQuantLib.unroll import Unrolled
 
-__all__ = ["write_report", "write_results"]
+__all__ = ["Illustrations", "write_report", "write_results"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +34,34 @@ _ALONG = 0.9
 """Cosine between an axis of the grid and one of the world from which on they are the same to a reader."""
 
 
+@dataclass(frozen=True)
+class Illustrations:
+    """What a report shows if it has it.
+
+    Parameters
+    ----------
+    image : Volume, shape (Z, Y, X), optional
+        Grey values under the labels.
+    reference : callable, optional
+        Gives the signed distance in mm, float (N,), of points (N, 3) of the scan's world, (x, y, z) LPS, to the
+        surface of the registered reference; it draws the outline of the reference.
+        With a pose: ``lambda points: reference.distance(pose.apply(points))``.
+    contact, depth : Unrolled, optional
+        Bone contact (0 to 1) and corrosion depth (µm) on the unrolled surface.
+    """
+
+    image: Volume | None = None
+    reference: Field | None = None
+    contact: Unrolled | None = None
+    depth: Unrolled | None = None
+
+
 def write_report(
     outdir: str | Path,
     result: Mapping[str, Any],
     segmentation: Volume,
     roi: Volume,
-    image: Volume | None = None,
-    reference: Field | None = None,
+    more: Illustrations | None = None,
 ) -> Path:
     """Write ``report.html``: one file with every picture in it, for a browser without a network and for paper.
 
@@ -56,12 +79,8 @@ def write_report(
         What was measured.
     roi : Volume, shape (Z, Y, X)
         Not zero inside the region of interest.
-    image : Volume, shape (Z, Y, X), optional
-        Grey values under the labels.
-    reference : callable, optional
-        Gives the signed distance in mm, float (N,), of points (N, 3) of the scan's world, (x, y, z) LPS, to the
-        surface of the registered reference; it draws the outline of the reference.
-        With a pose: ``lambda points: reference.distance(pose.apply(points))``.
+    more : Illustrations, optional
+        What else there is to show.
 
     Returns
     -------
@@ -73,21 +92,26 @@ def write_report(
     InputError
         When the folder may not be written or the disk is full.
     """
+    more = more or Illustrations()
     with progress.stage("report", 4) as advance:
         coarse = coarsen(segmentation)
         advance(note="slices")
         index = nearest_voxel(segmentation, coarse.centre_mm())
-        seen = {name: planes(volume, index) for name, volume in (("grey", image), ("roi", roi)) if volume is not None}
+        seen = {
+            name: planes(volume, index) for name, volume in (("grey", more.image), ("roi", roi)) if volume is not None
+        }
         slices = Slices(
             planes(segmentation, index),
             seen.get("grey"),
-            _outlines(index, segmentation, seen["roi"], _field_of_view(result, segmentation), reference),
+            _outlines(index, segmentation, seen["roi"], _field_of_view(result, segmentation), more.reference),
             segmentation.spacing_mm,
             index,
             _mirrored(segmentation),
         )
         shown: dict[str, Any] = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
-        shown["has_image"] = image is not None
+        shown["has_image"] = more.image is not None
+        shown["unrolled"] = charts.unrolled_figure(more.contact, more.depth)
+        shown["profiles"] = charts.profiles_figure(result.get("profiles") or {}, result.get("truth_profiles") or {})
         advance(note="3D pictures")
         shown |= _pictures(coarse)
         advance(note="page")

@@ -27,6 +27,12 @@ positions and directions of the surface: half a voxel at most, nothing where the
 PRUNING = 0.05
 """By how much of a voxel a sphere may stick out of a neighbour's and still be left out."""
 
+PERCENTILES = (5, 25, 50, 75, 95)
+"""What is told of the distribution."""
+
+BINS = 20
+"""Bins of its histogram, from 0 to the largest value."""
+
 _OTHER, _LAYER, _UNKNOWN = 0, 1, 2
 
 
@@ -37,10 +43,12 @@ class Thickness(NamedTuple):
     """Mean over the layer's voxels; None without a layer."""
     coarsened: int
     """Edge of the blocks of voxels that were taken as one."""
+    distribution: dict[str, Any] | None = None
+    """What :func:`distribution` says of all voxels; None without a layer."""
 
 
-def layer_thickness(labels: Array, spacing_mm: Triple) -> Measurement:
-    """Mean local thickness of the degradation layer as a measurement.
+def layer_thickness(labels: Array, spacing_mm: Triple) -> tuple[Measurement, dict[str, Any] | None]:
+    """Mean local thickness of the degradation layer as a measurement, and the distribution over its voxels.
 
     Parameters
     ----------
@@ -54,7 +62,8 @@ def layer_thickness(labels: Array, spacing_mm: Triple) -> Measurement:
     if thickness.coarsened > 1:
         note += f", on blocks of {thickness.coarsened}³ voxels"
     warning = "" if thickness.mean_um is not None else "no degradation layer: its thickness is undefined"
-    return Measurement("degradation_layer_thickness", thickness.mean_um, "µm", note=note, warning=warning)
+    mean = Measurement("degradation_layer_thickness", thickness.mean_um, "µm", note=note, warning=warning)
+    return mean, thickness.distribution
 
 
 def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXELS) -> Thickness:
@@ -82,7 +91,31 @@ def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXE
         return Thickness(None, factor)
     if not (classes == _OTHER).any():
         return Thickness(None, factor)  # a layer without a surface has no thickness
-    return Thickness(1000.0 * float(local_thickness(classes, (z, y, x))[layer].mean(dtype=np.float64)), factor)
+    thickness_um = 1000.0 * local_thickness(classes, (z, y, x))[layer].astype(np.float64)
+    return Thickness(float(thickness_um.mean()), factor, distribution(thickness_um))
+
+
+def distribution(values_um: Array) -> dict[str, Any]:
+    """Describe how local thicknesses spread, every voxel weighing alike.
+
+    Parameters
+    ----------
+    values_um : float64, shape (N,)
+        At least one.
+
+    Returns
+    -------
+    dict
+        ``sd_um``; ``percentiles_um``, a mapping of :data:`PERCENTILES` as text; and a histogram of equal bins:
+        ``edges_um``, one more than ``percent``.
+    """
+    counts, edges = np.histogram(values_um, bins=BINS, range=(0.0, float(values_um.max())))
+    return {
+        "sd_um": float(values_um.std()),
+        "percentiles_um": {str(p): float(np.percentile(values_um, p)) for p in PERCENTILES},
+        "edges_um": edges.tolist(),
+        "percent": (100.0 * counts / values_um.size).tolist(),
+    }
 
 
 def local_thickness(classes: Array, spacing_mm: Triple) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
+    from ImplantSegQuantLib.unroll import Unrolled
 
 SURFACES = ("reference.vtp", "contact.vtp")
 """Surfaces that ``quantify`` writes unless it is told not to."""
@@ -85,7 +86,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     from ImplantSegLib.volumes import read
     from ImplantSegQuantLib import pose as poses
     from ImplantSegQuantLib import reference as references
-    from ImplantSegQuantLib.report import write_report, write_results
+    from ImplantSegQuantLib.report import Illustrations, write_report, write_results
 
     check_writable(job.out)
     for path in filter(None, (*_volume_paths(job).values(), job.pose, job.reference)):
@@ -104,7 +105,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     truth_found = survey(truth) if truth else None  # before the long work, so that a wrong file is told at once
     reference = references.load(job.reference)
     pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
-    result = _result(job, measured.measurements, pose)
+    result = _result(job, measured, pose)
     if truth and truth_found:
         result |= _against_truth(measured, sample, truth, *_measured(job, truth, truth_found, reference, given))
     with all_or_none(job.out) as out:
@@ -112,16 +113,11 @@ def run(job: QuantifyJob) -> dict[str, Any]:
         poses.save_pose(pose, out / "pose.tfm")
         write_roi(measured.roi, out / "roi.nrrd")
         jobs.save(job, out / "job.toml")
+        shown = Illustrations(volumes.get("image"), lambda points_mm: reference.distance(pose.apply(points_mm)))
         if job.surfaces:
-            _write_surfaces(out, measured, sample, reference, pose)
-        write_report(
-            out,
-            result,
-            sample.segmentation,
-            measured.roi,
-            volumes.get("image"),
-            reference=lambda points_mm: reference.distance(pose.apply(points_mm)),
-        )
+            contact, depth = _write_surfaces(out, measured, sample, reference, pose)
+            shown = replace(shown, contact=contact, depth=depth)
+        write_report(out, result, sample.segmentation, measured.roi, shown)
         written = {path.name for path in out.iterdir()}
     for name in set(SURFACES) - written:
         remove(Path(job.out) / name)  # of an earlier run
@@ -170,22 +166,33 @@ def _measured(
     return pose, measure(sample, found, distance, job.weeks, job.roi_mm, surface)
 
 
-def _write_surfaces(out: Path, measured: Result, sample: Sample, reference: Reference, pose: Pose) -> None:
-    """Write the reference's surface with its distances, and the implant's with its contact, where there is any."""
+def _write_surfaces(
+    out: Path, measured: Result, sample: Sample, reference: Reference, pose: Pose
+) -> tuple[Unrolled | None, Unrolled | None]:
+    """Write the surfaces of implant (where there is any) and reference; give contact and depth on them, unrolled."""
+    from ImplantSegQuantLib.axis import axis_of
     from ImplantSegQuantLib.mesh_file import write_surface
+    from ImplantSegQuantLib.surface import surface_points
     from ImplantSegQuantLib.surface_map import reference_surface
+    from ImplantSegQuantLib.unroll import unrolled_cells, unrolled_points
 
-    write_surface(reference_surface(reference, pose, sample.segmentation, sample.fov), out / "reference.vtp")
-    if measured.contact is not None:
-        write_surface(measured.contact, out / "contact.vtp")
+    whole = reference_surface(reference, pose, sample.segmentation, sample.fov)
+    write_surface(whole, out / "reference.vtp")
+    axis = axis_of(reference.field, surface_points(reference.field))
+    depth = unrolled_points(whole, "corrosion_depth_um", pose, axis)
+    if measured.contact is None:
+        return None, depth
+    write_surface(measured.contact, out / "contact.vtp")
+    return unrolled_cells(measured.contact, "contact", pose, axis), depth
 
 
-def _result(job: QuantifyJob, measurements: list[Measurement], pose: Pose) -> dict[str, Any]:
+def _result(job: QuantifyJob, measured: Result, pose: Pose) -> dict[str, Any]:
     """Give what ``results.json`` holds without a truth."""
     source = "given" if job.pose else "found by registration"
     return {
-        "measurements": _by_name(measurements),
-        "warnings": _warnings(measurements),
+        "measurements": _by_name(measured.measurements),
+        "profiles": dict(measured.profiles),
+        "warnings": _warnings(measured.measurements),
         "definitions": {
             "degradation_rate": "(V_i - V_r) / (A_i * t), t = weeks * days_per_week / days_per_year",
             "days_per_week": DAYS_PER_WEEK,
@@ -213,6 +220,7 @@ def _against_truth(measured: Result, sample: Sample, truth: Sample, pose: Pose, 
     own = [f"truth: {warning}" for warning in _warnings(wanted.measurements)]
     return {
         "truth": _by_name(wanted.measurements),
+        "truth_profiles": dict(wanted.profiles),
         "truth_registration": dict(pose.quality),
         "relative_error_percent": errors,
         "warnings": _warnings(measured.measurements) + own + notes,

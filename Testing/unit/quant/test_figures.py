@@ -9,7 +9,7 @@ import pytest
 from matplotlib import image
 
 from ImplantSegLib.labels import COLOURS
-from ImplantSegQuantLib import figures
+from ImplantSegQuantLib import canvas, figures
 from ImplantSegQuantLib.figures import Slices
 from ImplantSegQuantLib.render3d import Picture, Pictures
 from ImplantSegQuantLib.views import Planes
@@ -43,7 +43,7 @@ def test_slices_are_drawn_without_the_state_of_pyplot(grey):
 @pytest.mark.parametrize("shape", [(200, 20, 20), (2, 40, 40), (1, 1, 1)])
 def test_odd_proportions_fit_the_page(shape):
     height, width, _ = pixels_of(figures.slices_figure(slices(shape=shape))).shape
-    assert max(height, width) < 16 * figures._DPI
+    assert max(height, width) < 16 * canvas.DPI
 
 
 def test_an_outline_outside_the_plane_or_undefined_is_left_out():

@@ -66,6 +66,9 @@ def test_every_number_of_a_pin_in_closed_form():
     assert value["roi_volume"] == pytest.approx(np.pi * (RADIUS + 1) ** 2 * height, rel=2e-3)
     assert value["bone_volume_fraction"] == pytest.approx(50, abs=1)
     np.testing.assert_array_equal(result.roi.array[0:24], radius_mm() <= RADIUS + 1.0 + 1e-6)
+    gaps, layer = (result.profiles[name] for name in ("bone_implant_contact_by_gap", "degradation_layer_thickness"))
+    assert gaps["percent"][0] == value["bone_implant_contact"]
+    assert layer["percentiles_um"]["50"] == pytest.approx(1000 * (LAYER - METAL), rel=0.05)
     assert not any(entry.warning for entry in entries.values())
     assert "7 / 365.25" in entries["degradation_rate"].note
 

@@ -8,6 +8,7 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import Volume, write
 from ImplantSegQuantLib import render3d, report
 from ImplantSegQuantLib.render3d import Picture, Pictures
+from ImplantSegQuantLib.unroll import Unrolled
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -87,7 +88,7 @@ def test_a_report_with_everything(tmp_path, sample):
     def distance(points_mm):
         return np.hypot(points_mm[:, 0] - 0.1, points_mm[:, 1] - 0.1) - 0.06
 
-    path = report.write_report(tmp_path / "new", everything, *sample, image, distance)
+    path = report.write_report(tmp_path / "new", everything, *sample, report.Illustrations(image, distance))
     assert path == tmp_path / "new" / "report.html"
     found = page(path)
     for words in (
@@ -100,6 +101,21 @@ def test_a_report_with_everything(tmp_path, sample):
     assert len(found.images) == 2
     for outline in ("registered reference", "region of interest (ROI)", "field of view (FOV)"):
         assert outline in found.images[1]["alt"]
+
+
+def test_profiles_are_drawn(tmp_path, sample):
+    profiles = {"bone_implant_contact_by_gap": {"gap_um": [0, 20], "percent": [20.0, 60.0]}}
+    found = page(report.write_report(tmp_path, result(profiles=profiles), *sample))
+    assert "Contact against the gap" in found.text
+    assert len(found.images) == 3
+
+
+def test_the_unrolled_surface_is_shown(tmp_path, sample):
+    map_ = Unrolled(np.where(np.eye(4, 180) > 0, np.nan, 1.0), np.linspace(0, 1, 5), 2.0)
+    for more in (report.Illustrations(contact=map_), report.Illustrations(contact=map_, depth=map_)):
+        found = page(report.write_report(tmp_path, result(), *sample, more))
+        assert "The unrolled surface" in found.text
+    assert "The unrolled surface" not in page(report.write_report(tmp_path, result(), *sample)).text
 
 
 def test_slices_are_shown_as_they_lie_in_the_world(tmp_path, sample, monkeypatch):

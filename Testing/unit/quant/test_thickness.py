@@ -73,10 +73,31 @@ def test_large_boxes_are_coarsened():
 
 
 def test_no_layer_is_undefined_and_says_so():
-    measurement = layer_thickness(np.zeros((3, 3, 3), np.uint8), ISOTROPIC)
+    measurement, spread = layer_thickness(np.zeros((3, 3, 3), np.uint8), ISOTROPIC)
+    assert spread is None
     assert measurement.value is None
     assert "no degradation layer" in measurement.warning
 
 
 def test_layer_without_surface_is_undefined():
     assert mean_thickness(np.full((3, 3, 3), 2, np.uint8), ISOTROPIC).mean_um is None
+
+
+def test_distribution_of_two_plates():
+    labels = np.zeros((60, 20, 20), np.uint8)
+    labels[5:10] = labels[30:45] = 2  # 4.5 and 14.5 voxels thick by the mean gap, 1 to 3 by volume
+    measurement, spread = layer_thickness(labels, ISOTROPIC)
+    thin, thick = mean_thickness(labels[:20], ISOTROPIC).mean_um, mean_thickness(labels[20:], ISOTROPIC).mean_um
+    assert measurement.value == pytest.approx((thin + 3 * thick) / 4)
+    assert [spread["percentiles_um"][p] for p in ("5", "50", "95")] == pytest.approx([thin, thick, thick])
+    assert spread["sd_um"] == pytest.approx((thick - thin) * np.sqrt(3 / 16))
+    assert spread["edges_um"][0] == 0
+    assert spread["edges_um"][-1] == pytest.approx(thick)
+    percent = dict(zip(np.digitize([thin, thick - 1e-6], spread["edges_um"]) - 1, (25, 75), strict=True))
+    assert spread["percent"] == [pytest.approx(percent.get(k, 0)) for k in range(20)]
+
+
+def test_a_distribution_adds_up():
+    spread = thickness.distribution(np.random.default_rng(0).gamma(4, 10, 1000))
+    assert sum(spread["percent"]) == pytest.approx(100)
+    assert len(spread["edges_um"]) == len(spread["percent"]) + 1

@@ -61,6 +61,8 @@ def test_quantify_writes_every_file(files, capsys):
     )
     assert result["measurements"]["degradation_rate"]["unit"] == "mm/a"
     assert result["measurements"]["degradation_rate"]["interval"] is None
+    assert result["profiles"]["bone_implant_contact_by_gap"]["percent"][0] == value["bone_implant_contact"]
+    assert set(result["truth_profiles"]) == set(result["profiles"])
     assert result["truth"]["degradation_layer_volume"]["value"] > value["degradation_layer_volume"]
     assert result["relative_error_percent"]["residual_volume"] == 0
     assert result["iou_percent"]["residual_material"] == 100
