@@ -152,6 +152,29 @@ def test_a_truth_on_another_grid_is_told(host, form, tmp_path):
     assert form.panel.run.ui.applyButton.enabled
 
 
+def test_a_folder_that_cannot_be_written_is_told(host, form, tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "labels").write_text("in the way")
+    form.panel.run.ui.applyButton.click()
+    finish(host, form)
+    (message,) = host.displayed
+    assert str(tmp_path / "study" / "labels") in message.text
+    assert form.panel.run.ui.applyButton.enabled
+
+
+def test_segments_without_a_voxel_of_implant_are_told(host, form):
+    import slicer
+
+    node = form.panel.sections[0].choice().segmentation
+    voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, "bone")  # all segments share one layer
+    voxels[voxels < 3] = 0
+    form.panel.run.ui.applyButton.click()
+    finish(host, form)
+    (message,) = host.displayed
+    assert "no implant" in message.text
+    assert form.panel.run.ui.applyButton.enabled
+
+
 def child_of(widget):
     """Process id of the run."""
     return widget.panel.run.runner._worker._process.pid
