@@ -49,12 +49,17 @@ def idle_gpu(facts: Facts) -> str:
 
 
 def missing(facts: Facts) -> list[str]:
-    """Names of the packages that every run needs and that are missing, damaged or too old; torch is told apart."""
-    return [
-        package["name"]
-        for package in facts["packages"]
-        if not package["extra"] and package["state"] != "ok" and package["name"] != "torch"
-    ]
+    """Names of the packages that every run needs and that pip can bring: missing or too old; torch is told apart."""
+    return [one["name"] for one in _needed(facts) if one["state"] in ("missing", "old")]
+
+
+def damaged(facts: Facts) -> list[str]:
+    """Names of the packages that every run needs and that are there but cannot be imported; torch is told apart."""
+    return [one["name"] for one in _needed(facts) if one["state"] == "broken"]
+
+
+def _needed(facts: Facts) -> list[Mapping[str, Any]]:
+    return [one for one in facts["packages"] if not one["extra"] and one["name"] != "torch"]
 
 
 def torch_will_do(facts: Facts) -> bool:
@@ -74,6 +79,11 @@ def problems(facts: Facts) -> list[str]:
         found.append(f"PyTorch is {_torch_state(facts)}; see the section Environment.")
     if names := missing(facts):
         found.append(f"Python packages are missing ({', '.join(names)}); install them in the section Environment.")
+    if names := damaged(facts):
+        found.append(
+            f"Python packages are damaged ({', '.join(names)}); in Slicer's Python console (Ctrl+3) run "
+            f"slicer.packaging.pip_install('--upgrade --force-reinstall --no-deps {' '.join(names)}') and restart Slicer."
+        )
     return found
 
 

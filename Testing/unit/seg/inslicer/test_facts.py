@@ -46,10 +46,13 @@ def test_what_hinders_every_run():
         package("torch", "missing", None), package("edt", "missing", None), package("zarr", "old", "2.18"),
         package("numba", "broken"), package("tqdm"), package("monai", "missing", None, "train"),
     ])  # fmt: skip
-    assert told.missing(lacking) == ["edt", "zarr", "numba"]
+    assert told.missing(lacking) == ["edt", "zarr"]
+    assert told.damaged(lacking) == ["numba"]
     assert told.problems(lacking) == [
         "PyTorch is not installed; see the section Environment.",
-        "Python packages are missing (edt, zarr, numba); install them in the section Environment.",
+        "Python packages are missing (edt, zarr); install them in the section Environment.",
+        "Python packages are damaged (numba); in Slicer's Python console (Ctrl+3) run "
+        "slicer.packaging.pip_install('--upgrade --force-reinstall --no-deps numba') and restart Slicer.",
     ]
     assert told.problems(facts(packages=[package("tqdm")])) == []
     assert told.problems(facts(packages=[package("torch", "old", "2.1")])) == [
