@@ -82,7 +82,8 @@ def problems(facts: Facts) -> list[str]:
     if names := damaged(facts):
         found.append(
             f"Python packages are damaged ({', '.join(names)}); in Slicer's Python console (Ctrl+3) run "
-            f"slicer.packaging.pip_install('--upgrade --force-reinstall --no-deps {' '.join(names)}') and restart Slicer."
+            f"slicer.packaging.pip_install('--upgrade --force-reinstall --no-deps {' '.join(names)}') "
+            "and restart Slicer."
         )
     return found
 
