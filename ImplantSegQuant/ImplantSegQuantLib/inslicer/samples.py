@@ -17,7 +17,7 @@ def nodes(sample: str | None = None, role: str | None = None) -> Iterator[Any]:
     for node in slicer.util.getNodesByClass("vtkMRMLNode"):
         if (
             node.GetAttribute(names.ROLE)
-            and sample in (None, node.GetAttribute(names.SAMPLE))
+            and sample in (None, node.GetAttribute(names.SAMPLE) or "")
             and role in (None, node.GetAttribute(names.ROLE))
         ):
             yield node

@@ -241,3 +241,21 @@ def test_everything_comes_back_from_an_mrb(table, host, tmp_path):
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     assert tree.GetItemParent(tree.GetItemByDataNode(again[1])) == samples.folder("two")
     assert samples.find("one", names.ERRORS_CHART).GetNthPlotSeriesNode(0).GetTableNode() is not None
+
+
+def test_after_a_reload_the_chart_of_the_cohort_is_replaced_too(cohort, host, tmp_path):
+    import slicer
+
+    from ImplantSegQuantLib.inslicer import charts, names, samples
+
+    def chart():
+        found = [(table.GetAttribute(names.SAMPLE), samples.result(table)) for table in samples.chosen()]
+        return charts.time_chart(found, "degradation_rate")
+
+    chart()
+    count = len(list(samples.nodes("", names.COHORT)))
+    assert slicer.util.saveScene(str(tmp_path / "cohort.mrb"))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(tmp_path / "cohort.mrb"))
+    assert chart().GetNumberOfPlotSeriesNodes() == 2
+    assert len(list(samples.nodes("", names.COHORT))) == count
