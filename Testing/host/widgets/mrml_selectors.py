@@ -53,7 +53,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._scene: Any = None
         self._shown = self._requested = ""
         self._wanted: dict[str, tuple[str, str | None]] = {}
-        self._observers = Observers(self)
+        self._observers, self._names = Observers(self), Observers(self)
         self._combo = QtWidgets.QComboBox()
         self._combo.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._combo.setMinimumContentsLength(12)
@@ -130,11 +130,19 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def _fill(self) -> None:
         blocked = self._combo.blockSignals(True)
         self._combo.clear()
+        self._names.clear()
         if self.noneEnabled:
             self._combo.addItem(self.noneDisplay, "")
         for node in self._nodes():
             self._combo.addItem(node.GetName() or node.GetID(), node.GetID())
+            self._names.add(node, "ModifiedEvent", self._rename)
         self._combo.blockSignals(blocked)
+
+    def _rename(self) -> None:
+        for index in range(self._combo.count):
+            node = self._scene.GetNodeByID(self._combo.itemData(index) or "")
+            if node is not None:
+                self._combo.setItemText(index, node.GetName() or node.GetID())
 
     def _refresh(self) -> None:
         """List the nodes anew; where the chosen one is gone, its neighbour takes its place, as in Slicer."""

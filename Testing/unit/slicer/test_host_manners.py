@@ -107,6 +107,9 @@ def test_node_selectors_follow_the_scene(selector):
     selector.setMRMLScene(slicer.mrmlScene)
     first, labels, last = add("ScalarVolume", "first"), add("LabelMapVolume", "labels"), add("ScalarVolume", "last")
     add("Model", "screw")
+    first.SetName("renamed")
+    assert selector.findChild("QComboBox").itemText(0) == "renamed"
+    first.SetName("first")
     assert selector.nodeTypes == ("vtkMRMLVolumeNode",)
     assert selector.nodeCount() == 3
     assert selector.currentNode() is None
