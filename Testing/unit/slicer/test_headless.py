@@ -12,12 +12,14 @@ EXAMPLE = Path("Resources/examples/batch.py")
 SLICER = """
 import runpy, sys
 
-sys.path.insert(0, "Testing")
+sys.path[:0] = ["Testing", "ImplantSeg", "ImplantSegQuant"]
 import host
 
 host.start()
-for module in ("ImplantSeg", "ImplantSegQuant"):
-    host.load(f"{module}/{module}.py")
+import slicer
+
+# without a window no panel is built, and there are no views
+slicer.app.layoutManager = slicer.app.mainWindow = slicer.util.mainWindow = lambda *_: None
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
