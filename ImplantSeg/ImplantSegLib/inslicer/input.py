@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError, size_text
-from ImplantSegLib.inslicer import commands, geometry, preview
+from ImplantSegLib.inslicer import commands, geometry, preview, temporary
 from ImplantSegLib.inslicer.runner import Runner, ask
 from ImplantSegLib.inslicer.section import WARNING_STYLE, Section, sentence, telling
 from ImplantSegLib.inslicer.segmenting import Scan
@@ -128,7 +128,7 @@ class InputSection(Section):
                 "shape": shape,
                 "bytes": math.prod(shape) * image.GetScalarSize() * image.GetNumberOfScalarComponents(),
                 "voxel_size_um": geometry.voxel_size_um(volume),
-                "dtype": image.GetScalarTypeAsString(),
+                "dtype": str(slicer.util.arrayFromVolume(volume).dtype),
             }
         )
 
@@ -200,7 +200,7 @@ class InputSection(Section):
     def _on_load_preview(self) -> None:
         with telling(_("The preview could not be made.")):
             work = preview.OfFile(self.scan())
-            self.panel.run.start(work.steps(), lambda _: work.load(), lambda _: work.close())
+            temporary.start(self.panel.run, work.steps, lambda _: work.load(), work.close)
 
 
 def chosen_path(path: Path) -> Path | None:

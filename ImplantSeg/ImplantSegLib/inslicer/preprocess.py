@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.inslicer import commands, preview
+from ImplantSegLib.inslicer import commands, preview, temporary
 from ImplantSegLib.inslicer.commands import Preparation
 from ImplantSegLib.inslicer.input import InputSection
 from ImplantSegLib.inslicer.runner import Step
@@ -84,16 +82,7 @@ class PreprocessSection(Section):
             view = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
             pose = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
             work = preview.OfSlice(self._input.scan(), Preparation.of(self.parameters), np.asarray(pose))
-            self._start(work.steps, lambda _: self._show(work.load()), work.close)
-
-    def _start(self, steps: Any, succeeded: Any, close: Any) -> None:
-        """Start a run; its files go also when it cannot start."""
-        try:
-            found = steps()
-        except BaseException:
-            close()
-            raise
-        self.panel.run.start(found, succeeded, lambda _: close())
+            temporary.start(self.panel.run, work.steps, lambda _: self._show(work.load()), work.close)
 
     def _show(self, node: Any) -> None:
         behind = _background()
@@ -113,7 +102,7 @@ class PreprocessSection(Section):
 
     def _on_quality(self) -> None:
         with telling(_("The scan could not be checked.")):
-            folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
+            folder = temporary.new_folder()
             figure = folder / "histogram.png"
 
             def steps() -> list[Step]:
@@ -121,10 +110,11 @@ class PreprocessSection(Section):
                 arguments = commands.quality(scan.file(folder), self.parameters.model, figure, scan.told_voxel_size_um)
                 return [Step("checking the scan", "quality", arguments)]
 
-            self._start(
+            temporary.start(
+                self.panel.run,
                 steps,
                 lambda output: self._tell(json.loads(output), figure),
-                lambda: shutil.rmtree(folder, ignore_errors=True),
+                lambda: temporary.remove(folder),
             )
 
     def _tell(self, quality: dict[str, Any], figure: Path) -> None:

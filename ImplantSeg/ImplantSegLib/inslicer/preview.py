@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.inslicer import commands, mrml
+from ImplantSegLib.inslicer import commands, mrml, temporary
 from ImplantSegLib.inslicer.commands import Part, Preparation
 from ImplantSegLib.inslicer.runner import Step
 from ImplantSegLib.inslicer.segmenting import Scan
@@ -36,7 +33,7 @@ class _Preview:
     def __init__(self, scan: Scan, of: str, name: str) -> None:
         scan.check()
         self.scan, self._of, self._name = scan, of, name
-        self.folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
+        self.folder = temporary.new_folder()
         self.file = self.folder / "preview.nrrd"
 
     def load(self) -> Any:
@@ -50,7 +47,7 @@ class _Preview:
 
     def close(self) -> None:
         """Remove the temporary files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        temporary.remove(self.folder)
 
 
 class OfFile(_Preview):

@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.inslicer import segments
+from ImplantSegLib.inslicer import preview, segments, temporary
 from ImplantSegLib.inslicer.commands import Network, Preparation
 from ImplantSegLib.inslicer.input import InputSection, chosen_path, show_no_path
 from ImplantSegLib.inslicer.section import Section, sentence, telling
@@ -120,13 +120,8 @@ class ResultSection(Section):
         if not self._may_write(request):
             return
         work = Segmenting(request)
-        try:
-            steps = work.steps()
-        except BaseException:
-            work.close()
-            raise
         self.ui.segmentsLabel.text = ""
-        self.panel.run.start(steps, lambda _: self._load(work), lambda _: work.close())
+        temporary.start(self.panel.run, work.steps, lambda _: self._load(work), work.close)
 
     def _load(self, work: Segmenting) -> None:
         node, unsure = work.load()
@@ -165,4 +160,9 @@ class ResultSection(Section):
             slicer.util.selectModule("SegmentEditor")
             editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
             editor.setSegmentationNode(self.parameters.outputSegmentation)
-            editor.setSourceVolumeNode(self.parameters.inputVolume)
+            editor.setSourceVolumeNode(self._shown_scan())
+
+    def _shown_scan(self) -> Any:
+        """Give the volume that shows the scan: itself, or its preview where it is on disk."""
+        source = self.panel.section(InputSection)
+        return preview.preview_of(str(source.path)) if source.on_disk else self.parameters.inputVolume

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import slicer
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.inslicer import commands, geometry, mrml, segments, uncertainty
+from ImplantSegLib.inslicer import commands, geometry, mrml, segments, temporary, uncertainty
 from ImplantSegLib.inslicer.blocking import run
 from ImplantSegLib.inslicer.commands import Network, Part, Preparation
 from ImplantSegLib.inslicer.prepared import Prepared
@@ -185,7 +183,7 @@ class Segmenting:
             of_output(request.result.path)  # refuses a suffix that nobody can write
         self.request = request
         self.notes: list[str] = []
-        self.folder = Path(tempfile.mkdtemp(prefix="ImplantSeg-", dir=slicer.app.temporaryPath))
+        self.folder = temporary.new_folder()
         self.labels = request.result.path or self.folder / "labels.seg.nrrd"
         self._loadable = self.labels if self.labels.name.endswith(".seg.nrrd") else self.folder / "loadable.seg.nrrd"
         volume = request.scan.volume if request.scan.path is None else None
@@ -278,7 +276,7 @@ class Segmenting:
 
     def close(self) -> None:
         """Remove the temporary files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        temporary.remove(self.folder)
 
 
 def segment(request: Request) -> Any:

@@ -45,7 +45,7 @@ def test_without_a_scan_it_tells_what_to_do(section):
 def test_a_volume_is_described_in_micrometres(section, volume):
     section.parameters.inputVolume = volume
     assert section.problems() == []
-    assert section.ui.factsLabel.text == "6 × 5 × 4 voxels of 5 × 5 × 10 µm, unsigned short, 240 bytes"
+    assert section.ui.factsLabel.text == "6 × 5 × 4 voxels of 5 × 5 × 10 µm, uint16, 240 bytes"
     assert not shown(section.ui.voxelSizeSpinBox)
     scan = section.scan()
     assert (scan.name, scan.shape, scan.steps_um, scan.crop()) == ("scan", (4, 5, 6), (10, 5, 5), "")
