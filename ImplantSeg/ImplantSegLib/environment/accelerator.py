@@ -26,7 +26,7 @@ class Torch:
 
 
 def torch_facts() -> tuple[Torch, list[Gpu]]:
-    """Ask torch, which is imported here: what it is, and the GPUs of CUDA or ROCm that it sees.
+    """Ask torch, which is imported here (:mod:`~.probe` calls this): what it is, and GPUs of CUDA or ROCm that it sees.
 
     Raises
     ------

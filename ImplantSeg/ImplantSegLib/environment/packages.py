@@ -6,15 +6,14 @@ requirements beside the models do, and a test keeps both equal to pyproject.toml
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
 import importlib.metadata
 import importlib.util
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from ImplantSegLib.environment.probe import Answer, imported
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "data" / "requirements-slicer.txt"
 """Packages that pip may install into 3D Slicer, one requirement per line."""
@@ -63,13 +62,23 @@ def requirements() -> list[Package]:
     return [Package(*_split(line), extra=extra) for extra, line in wanted]
 
 
-def found() -> list[Package]:
+def found() -> tuple[list[Package], Answer]:
     """Look for the packages that are needed.
 
-    Those of every installation are imported, as only that shows a broken one; those of extras are looked up.
+    Those of every installation are imported, in another process, as only that shows a broken one; those of extras are
+    looked up.
+
+    Returns
+    -------
+    list of Package
+        What is there, and what is not.
+    Answer
+        Of torch; empty where it is missing.
     """
-    with contextlib.redirect_stdout(sys.stderr):  # packages that greet must not break JSON on stdout
-        return [_looked_up(package) if package.extra else _imported(package) for package in requirements()]
+    wanted = requirements()
+    answers = imported([_module(package) for package in wanted if not package.extra and _is_there(package)])
+    packages = [_judged(package, answers.get(_module(package))) for package in wanted]
+    return packages, answers.get("torch", Answer())
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -77,32 +86,26 @@ def _split(line: str) -> tuple[str, str]:
     return name, f">={bound}"
 
 
-def _imported(package: Package) -> Package:
-    name = MODULES.get(package.name, package.name)
+def _module(package: Package) -> str:
+    return MODULES.get(package.name, package.name)
+
+
+def _is_there(package: Package) -> bool:
+    """Whether there is a package, whole or not, without importing it."""
     try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name == name.partition(".")[0]:
-            return dataclasses.replace(package, state="missing")
-        return _broken(package, error)
-    except Exception as error:  # noqa: BLE001 - a damaged package may raise anything, and that is the answer here
-        return _broken(package, error)
-    return _judged(package, _installed_version(package.name) or _told_version(module))
+        return importlib.util.find_spec(_module(package).partition(".")[0]) is not None
+    except ModuleNotFoundError:
+        return False
 
 
-def _looked_up(package: Package) -> Package:
+def _judged(package: Package, answer: Answer | None) -> Package:
+    """Judge a package by the answer to its import; without one it is only looked up."""
+    if not _is_there(package):
+        return dataclasses.replace(package, state="missing")
     version = _installed_version(package.name)
-    there = version is not None or importlib.util.find_spec(MODULES.get(package.name, package.name)) is not None
-    return _judged(package, version) if there else dataclasses.replace(package, state="missing")
-
-
-def _broken(package: Package, error: Exception) -> Package:
-    reason = next(iter(str(error).splitlines()), "")
-    detail = f"{type(error).__name__}: {reason}"
-    return dataclasses.replace(package, version=_installed_version(package.name), state="broken", detail=detail)
-
-
-def _judged(package: Package, version: str | None) -> Package:
+    if answer and answer.error:
+        return dataclasses.replace(package, version=version, state="broken", detail=answer.error)
+    version = version or (answer.version if answer else None)
     old = version is not None and _numbers(version) < _numbers(package.wanted)
     return dataclasses.replace(package, version=version, state="old" if old else "ok")
 
@@ -112,13 +115,6 @@ def _installed_version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _told_version(module: object) -> str | None:
-    # vtk inside Slicer has no metadata, and tells its version in its own way
-    vtk = getattr(module, "vtkVersion", None)
-    told = vtk.GetVTKVersion() if vtk else getattr(module, "__version__", None)
-    return None if told is None else str(told)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -11,9 +11,11 @@ from typing import Any
 
 from ImplantSegLib import __version__
 from ImplantSegLib.environment import machine, packages
-from ImplantSegLib.environment.accelerator import Torch, torch_facts
+from ImplantSegLib.environment.accelerator import Torch
 from ImplantSegLib.environment.machine import Gpu
 from ImplantSegLib.environment.packages import Package
+from ImplantSegLib.environment.probe import Answer
+from ImplantSegLib.errors import size_text
 
 Report = dict[str, Any]
 
@@ -31,8 +33,8 @@ def report() -> Report:
         ``missing_extras`` (names by extra); ``models`` (``folder``, ``imported``, ``writable``); ``warnings``
         (sentences, what hinders most first).
     """
-    found = packages.found()
-    torch, gpus = _torch_and_gpus(found)
+    found, answer = packages.found()
+    torch, gpus = _torch_and_gpus(answer)
     total, free = machine.memory()
     idle = bool(gpus) and torch.version is not None and not torch.gpu_usable
     return {
@@ -56,12 +58,12 @@ def report() -> Report:
     }
 
 
-def _torch_and_gpus(found: list[Package]) -> tuple[Torch, list[Gpu]]:
-    """Ask torch, and for GPUs that it does not see their driver."""
-    if any(package.name == "torch" and package.state in ("missing", "broken") for package in found):
+def _torch_and_gpus(answer: Answer) -> tuple[Torch, list[Gpu]]:
+    """Take what torch told, and ask the driver for GPUs that it does not see."""
+    if answer.torch is None:
         return Torch(), machine.nvidia_gpus()
-    torch, gpus = torch_facts()
-    return torch, gpus or machine.nvidia_gpus()
+    gpus = [Gpu(**gpu) for gpu in answer.torch["gpus"]]
+    return Torch(**answer.torch["torch"]), gpus or machine.nvidia_gpus()
 
 
 def _missing_extras(found: list[Package]) -> dict[str, list[str]]:
@@ -135,7 +137,7 @@ def as_table(facts: Report) -> str:
 
 def _memory(total: int | None, free: int | None) -> str:
     parts = ((total, "in all"), (free, "free"))
-    return ", ".join(f"{count / 2**30:.1f} GiB {what}" for count, what in parts if count is not None) or "unknown"
+    return ", ".join(f"{size_text(count)} {what}" for count, what in parts if count is not None) or "unknown"
 
 
 def _gpu_text(gpu: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The table of requirements is pyproject.toml's; missing, old and damaged packages are told apart."""
 
-import sys
 import tomllib
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from ImplantSegLib.environment import packages
 from ImplantSegLib.environment.packages import Package
+from ImplantSegLib.environment.probe import imported
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_extras_are_those_of_pyproject(project):
 
 
 def test_everything_is_there_in_the_development_environment():
-    for package in packages.found():
+    for package in packages.found()[0]:
         if package.name != "torch":
             assert (package.state, bool(package.version)) == ("ok", True), package
 
@@ -49,9 +49,8 @@ def judge(monkeypatch, tmp_path: Path, name: str, source: str | None, version: s
     if source is not None:
         (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(packages, "_installed_version", lambda _: version)
-    return packages._imported(Package(name, ">=2.10"))
+    return packages._judged(Package(name, ">=2.10"), imported([name])[name])
 
 
 def test_a_missing_package(monkeypatch, tmp_path):
@@ -75,6 +74,8 @@ def test_a_package_without_metadata_tells_its_version_itself(monkeypatch, tmp_pa
     [
         ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
         ("raise OSError('libcudart.so.12: cannot open shared object file\\nmore')", "OSError: libcudart.so.12: cannot"),
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+        ("import os; os._exit(3)", "Python ended with status 3 while it was imported"),
     ],
 )
 def test_a_damaged_package(monkeypatch, tmp_path, source, detail):
@@ -87,5 +88,5 @@ def test_a_damaged_package(monkeypatch, tmp_path, source, detail):
 def test_a_package_of_an_extra_is_looked_up_and_not_imported(monkeypatch, tmp_path):
     (tmp_path / "costly_one.py").write_text("raise MemoryError")
     monkeypatch.syspath_prepend(tmp_path)
-    assert packages._looked_up(Package("costly_one", ">=1.0", "train")).state == "ok"
-    assert packages._looked_up(Package("absent_one", ">=1.0", "train")).state == "missing"
+    assert packages._judged(Package("costly_one", ">=1.0", "train"), None).state == "ok"
+    assert packages._judged(Package("absent_one", ">=1.0", "train"), None).state == "missing"
