@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -201,7 +202,7 @@ class BatchSection(Section):
         try:
             copies.mkdir(exist_ok=True)
             name = Path(row.output).name.removesuffix(".seg.nrrd")
-            return mrml.file_of(volume) or mrml.save_volume(volume, copies / f"{name}.nrrd")
+            return mrml.file_of(volume) or _saved(volume, copies / f"{name}.nrrd")
         except ImplantSegError as error:
             return replace(row, status=batchlist.FAILED, message=sentence(error.message, error.remedy))
 
@@ -257,6 +258,16 @@ def load(batch: BatchList, row: Row) -> Any:
         raise InputError(f"{path} is too large to be loaded", "cut a part out of it: implantseg convert --crop")
     name = f"{path.name.removesuffix('.seg.nrrd')} segmentation"
     return segments.load(path, name, volume, None, volume.GetTransformNodeID() if volume is not None else None)
+
+
+def _saved(volume: Any, path: Path) -> Path:
+    """Write a volume; a file that holds the same stays as it is, so that the run knows it again and goes on with it."""
+    new = mrml.save_volume(volume, path.with_name(f"{path.stem}.new.nrrd"))
+    if path.is_file() and filecmp.cmp(new, path, shallow=False):
+        new.unlink()
+    else:
+        new.replace(path)
+    return path
 
 
 def _begun_again(row: Row, folder: Path | None = None) -> Row:

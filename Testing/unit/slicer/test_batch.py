@@ -147,6 +147,28 @@ def test_a_volume_of_the_scene_is_written_beside_the_list(host, section, tmp_pat
     assert Path(rows[0]["input"]).is_file()
 
 
+def test_a_volume_that_has_not_changed_is_not_written_again(host, section, tmp_path):
+    import os
+
+    import slicer
+
+    node = volume("scan")
+    section.ui.addVolumesButton.click()
+    run(host, section)
+    copy = tmp_path / "out" / "scans" / "scan.nrrd"
+    os.utime(copy, (1, 1))  # by its time the command knows a scan again
+    section._list().change(0, "waiting")
+    section.panel.refresh()
+    run(host, section)
+    assert copy.stat().st_mtime == 1
+    slicer.util.updateVolumeFromArray(node, np.ones((2, 3, 4), np.float32))
+    section._list().change(0, "waiting")
+    section.panel.refresh()
+    run(host, section)
+    assert copy.stat().st_mtime > 1
+    assert [path.name for path in copy.parent.iterdir()] == ["scan.nrrd"]
+
+
 def test_a_volume_that_cannot_be_written_fails_alone(host, section, tmp_path):
     import slicer
 
