@@ -199,6 +199,8 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, Any]
         scores=scores,
         classes=classes,
         mean_iou=result.get("mean_iou_percent"),
+        regions=tables.region_rows(result),
+        region_columns=tables.REGION_COLUMNS.values(),
         registration=tables.registration_rows(result),
         has_truth_registration=bool(result.get("truth_registration")),
         definitions=[

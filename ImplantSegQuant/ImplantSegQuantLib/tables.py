@@ -20,6 +20,15 @@ KEY_FIGURES = {
 """Measurements that stand at the head of a report."""
 
 
+REGION_COLUMNS = {
+    "initial_volume_mm3": "Initial volume (mm³)",
+    "volume_loss_percent": "Volume loss (%)",
+    "initial_surface_mm2": "Initial surface, unbiased (mm²)",
+    "degradation_rate_mm_per_year": "DR, unbiased (mm/a)",
+}
+"""Figures of a region, and what they are called."""
+
+
 def figure(value: float | None, digits: int = 4) -> str:
     """Write a number with significant digits and a real minus sign; no exponent between 0.001 and a million."""
     if value is None:
@@ -106,6 +115,12 @@ def scores(result: Mapping[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
 
 def _score(value: float | None) -> str:
     return "absent" if value is None else f"{value:.2f}"
+
+
+def region_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Region of the screw, and its figures as in :data:`REGION_COLUMNS`; empty where nothing is known of regions."""
+    regions = (result.get("profiles") or {}).get("degradation_by_region") or {}
+    return [(humanised(name), [figure(figures[key]) for key in REGION_COLUMNS]) for name, figures in regions.items()]
 
 
 def registration_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -160,10 +160,15 @@ def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
 def _measured(
     job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None, surface: bool = False
 ) -> tuple[Pose, Result]:
-    """Find the pose of a sample by itself unless one was given, and measure."""
+    """Find the pose of a sample by itself unless one was given, and measure, the regions of a screw, too."""
+    from ImplantSegQuantLib.regions import degradation_by_region, regions_of
+
     pose = _pose(sample, reference, given)
     distance = registered(reference, pose, sample.segmentation)
-    return pose, measure(sample, found, distance, job.weeks, job.roi_mm, surface)
+    measured = measure(sample, found, distance, job.weeks, job.roi_mm, surface)
+    regions = regions_of(reference.field, pose.matrix)
+    by_region = None if regions is None else degradation_by_region(sample, distance, regions, job.weeks)
+    return pose, measured._replace(profiles={**measured.profiles, "degradation_by_region": by_region})
 
 
 def _write_surfaces(

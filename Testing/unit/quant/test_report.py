@@ -103,6 +103,17 @@ def test_a_report_with_everything(tmp_path, sample):
         assert outline in found.images[1]["alt"]
 
 
+def test_regions_have_a_table(tmp_path, sample):
+    thread = {
+        "initial_volume_mm3": 2.5, "residual_volume_mm3": 2.0, "volume_loss_percent": 20.0,
+        "initial_surface_mm2": 12.0, "degradation_rate_mm_per_year": None,
+    }  # fmt: skip
+    found = page(report.write_report(tmp_path, result(profiles={"degradation_by_region": {"thread": thread}}), *sample))
+    for words in ("Degradation by region of the screw", "DR, unbiased (mm/a)", "Thread2.50020.0012.00undefined"):
+        assert words in found.text, words
+    assert "by region" not in page(report.write_report(tmp_path, result(), *sample)).text
+
+
 def test_profiles_are_drawn(tmp_path, sample):
     profiles = {"bone_implant_contact_by_gap": {"gap_um": [0, 20], "percent": [20.0, 60.0]}}
     found = page(report.write_report(tmp_path, result(profiles=profiles), *sample))

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from ImplantSegLib.phantom.screw import Screw
+from ImplantSegLib.volumes import FieldOfView, Volume
+from ImplantSegQuantLib.implicit import field_of
+from ImplantSegQuantLib.regions import Regions, degradation_by_region, regions_of
+from ImplantSegQuantLib.sample import Sample
+
+MM = 0.02
+SHAPE = (30, 80, 80)
+WEEKS = 365.25 / 7  # a year
+
+
+def test_regions_of_a_screw_are_where_it_was_designed():
+    screw = Screw()
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("xyz", [40, 50, 60], degrees=True).as_matrix()
+    pose[:3, 3] = 3, -2, 1
+    found = regions_of(field_of(screw.signed_distance, np.array(screw.bounds_mm), finest_mm=0.06), pose)
+    root_mm = screw.diameter_mm / 2 - screw.thread_depth_mm
+    assert found.core_radius_mm == pytest.approx(root_mm, abs=0.03)
+    middle = screw.length_mm / 2
+    points = np.array([[0, 0, middle], [root_mm - 0.1, 0, middle], [0, root_mm + 0.1, middle]])
+    heads = np.array([[0, 0, z] for z in (0.3, screw.length_mm - 0.3)])
+    back = np.linalg.inv(pose)
+    assert list(found.of(points @ back[:3, :3].T + back[:3, 3])) == [0, 0, 1]
+    assert sorted(found.of(heads @ back[:3, :3].T + back[:3, 3])) == [0, 2]
+
+
+def test_a_pin_without_a_thread_has_no_regions():
+    def pin(points):
+        return np.maximum(np.hypot(*points[:, :2].T) - 0.8, np.abs(points[:, 2]) - 3)
+
+    assert regions_of(field_of(pin, np.array([[-0.8, -0.8, -3], [0.8, 0.8, 3]]), finest_mm=0.05), np.eye(4)) is None
+
+
+@pytest.mark.parametrize("slab", [4, 30])
+def test_rates_in_closed_form(slab):
+    """A pin of 0.6 mm through the field of view: the core ends at 0.4 mm, the head is the upper third."""
+    y, x = ((np.arange(n) - 39.4) * MM for n in SHAPE[1:])
+    radius = np.broadcast_to(np.hypot(y[:, None], x), SHAPE)
+    metal_mm = np.where(np.arange(30) < 20, 0.5, 0.3)[:, None, None]
+    labels = np.where(radius < metal_mm, 1, np.where(radius < 0.6, 2, 0)).astype(np.uint8)
+    labels[:, :2, :2] = 1  # far from the reference: no part of it
+    matrix = np.eye(4)
+    matrix[:2, 3] = -39.4 * MM
+    regions = Regions(matrix, 0.4, (19.5 * MM, np.inf))
+    sample = Sample(Volume(labels, (MM,) * 3), FieldOfView(), slab)
+    found = degradation_by_region(sample, lambda z: (radius[z] - 0.6).astype(np.float32), regions, WEEKS)
+    shank, head = 20 * MM, 10 * MM
+    for name, outer, inner, metal, height in (
+        ("core", 0.4, 0.0, 0.4, shank), ("thread", 0.6, 0.4, 0.5, shank), ("head", 0.6, 0.0, 0.3, head)
+    ):  # fmt: skip
+        part = found[name]
+        initial, residual = (np.pi * (r**2 - inner**2) * height for r in (outer, metal))
+        assert part["initial_volume_mm3"] == pytest.approx(initial, rel=0.01)
+        assert part["residual_volume_mm3"] == pytest.approx(residual, rel=0.02)
+        surface = 0 if name == "core" else 2 * np.pi * 0.6 * height
+        assert part["initial_surface_mm2"] == pytest.approx(surface, rel=0.01)
+        if name == "core":
+            assert part["degradation_rate_mm_per_year"] is None
+        else:
+            assert part["degradation_rate_mm_per_year"] == pytest.approx((initial - residual) / surface, rel=0.05)
+    assert sum(part["initial_volume_mm3"] for part in found.values()) == pytest.approx(np.pi * 0.36 * 30 * MM, rel=1e-3)
+
+
+def test_regions_outside_the_field_of_view_are_absent():
+    sample = Sample(Volume(np.ones((4, 9, 9), np.uint8), (MM,) * 3), FieldOfView())
+    regions = Regions(np.eye(4), 10.0, (np.inf, np.inf))
+    found = degradation_by_region(sample, lambda z: np.full((z.stop - z.start, 9, 9), -1, np.float32), regions, WEEKS)
+    assert list(found) == ["core"]
