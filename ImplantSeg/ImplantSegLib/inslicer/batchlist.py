@@ -114,13 +114,15 @@ class BatchList:
 
     def _append(self, new: Iterable[Row]) -> None:
         rows = self.rows()
-        inputs, outputs = {row.input for row in rows if not row.node}, {row.output for row in rows}
+        # one scan may be in the list twice, with other options: cut into two parts, or with two models
+        known = [(row.input, row.options) for row in rows if not row.node]
+        outputs = {text for row in rows for text in (row.output, Path(row.output).name)}
         for row in new:
-            if row.node or row.input not in inputs:
+            if row.node or (row.input, row.options) not in known:
                 unique = replace(row, output=_unique(row.output, outputs))
                 rows.append(unique)
-                inputs.add(row.input)
-                outputs.add(unique.output)
+                known.append((row.input, row.options))
+                outputs |= {unique.output, Path(unique.output).name}
         self.put(rows)
 
 

@@ -290,6 +290,15 @@ def test_lists_are_imported_with_their_options(host, section, tmp_path):
     assert [(row["spacing_um"], row["crop"]) for row in written(tmp_path)] == [("5", ""), ("", "0:5,:,:")]
 
 
+def test_one_scan_may_be_cut_into_two_parts(host, section, tmp_path):
+    (tmp_path / "list.csv").write_text('input,crop\na.nrrd,"0:5,:,:"\na.nrrd,"5:9,:,:"\na.nrrd,"5:9,:,:"\n')
+    host.answers["getOpenFileName"] = str(tmp_path / "list.csv")
+    section.ui.importButton.click()
+    assert [(row.output, row.options["crop"]) for row in section._rows()] == [
+        ("a.seg.nrrd", "0:5,:,:"), ("a-2.seg.nrrd", "5:9,:,:"),
+    ]  # fmt: skip
+
+
 def test_a_list_without_scans_is_refused(host, section, tmp_path):
     (tmp_path / "list.csv").write_text("file\na.nrrd\n")
     host.answers["getOpenFileName"] = str(tmp_path / "list.csv")
@@ -314,6 +323,11 @@ def test_a_folder_means_its_slices_or_the_folders_in_it(host, section, tmp_path)
 def test_scans_of_one_name_get_labels_of_two_names(host, section, tmp_path):
     add_files(host, section, tmp_path / "scan.nrrd", tmp_path / "x" / "scan.nii.gz", tmp_path / "scan.nrrd")
     assert [row.output for row in section._rows()] == ["scan.seg.nrrd", "scan-2.seg.nrrd"]
+    run(host, section)
+    add_files(host, section, tmp_path / "y" / "scan.mha")
+    run(host, section)
+    written = [tmp_path / "out" / f"scan{end}.seg.nrrd" for end in ("", "-2", "-3")]
+    assert [row.output for row in section._rows()] == list(map(str, written))
 
 
 def test_the_button_says_what_is_missing(host, section, tmp_path):
