@@ -34,6 +34,9 @@ LEAST_THREAD_MM = 0.1
 LEAST_SHARE = 0.1
 """A screw is threaded when this share of its length is."""
 
+ROOT_SHARE = 0.15
+"""Share of the thread's depth that is left to the core, so that the surface at the thread's root is the core's."""
+
 NEAR_VOXELS = 3.0
 """Metal farther than this outside the reference belongs to no region: it is no part of the screw."""
 
@@ -60,8 +63,9 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
     """Find the regions of a screw from its outline, seen along the axis in sectors.
 
     At every height the outline has a narrowest and a widest sector. Where they differ there is a thread: the median of
-    the narrowest is the radius of the core, that of the widest the radius of the thread. The head is where even the
-    narrowest sector is wider than the thread, to the end of the screw on that side.
+    the narrowest is the radius at the thread's root, that of the widest the radius of the thread. The core ends a
+    little outside the root. The head is where even the narrowest sector is wider than the thread, to the end of the
+    screw on that side.
 
     Parameters
     ----------
@@ -82,13 +86,13 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
     threaded = wide - narrow > LEAST_THREAD_MM
     if threaded.mean() < LEAST_SHARE:
         return None
-    core, thread = float(np.median(narrow[threaded])), float(np.median(wide[threaded]))
+    root, thread = float(np.median(narrow[threaded])), float(np.median(wide[threaded]))
     head = middle[narrow > thread]
     ends = (np.inf, np.inf)
     if head.size:
         upwards = head.mean() > np.median(middle)
         ends = (float(head.min()) - HEIGHT_MM / 2, np.inf) if upwards else (-np.inf, float(head.max()) + HEIGHT_MM / 2)
-    return Regions(about_axis @ pose_matrix, core, ends)
+    return Regions(about_axis @ pose_matrix, root + ROOT_SHARE * (thread - root), ends)
 
 
 def _outline(radius: Array, angle: Array, height: Array) -> tuple[Array, Array, Array]:

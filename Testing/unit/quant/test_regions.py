@@ -20,9 +20,9 @@ def test_regions_of_a_screw_are_where_it_was_designed():
     pose[:3, 3] = 3, -2, 1
     found = regions_of(field_of(screw.signed_distance, np.array(screw.bounds_mm), finest_mm=0.06), pose)
     root_mm = screw.diameter_mm / 2 - screw.thread_depth_mm
-    assert found.core_radius_mm == pytest.approx(root_mm, abs=0.03)
+    assert found.core_radius_mm == pytest.approx(root_mm + 0.15 * screw.thread_depth_mm, abs=0.03)
     middle = screw.length_mm / 2
-    points = np.array([[0, 0, middle], [root_mm - 0.1, 0, middle], [0, root_mm + 0.1, middle]])
+    points = np.array([[0, 0, middle], [root_mm, 0, middle], [0, root_mm + 0.2, middle]])
     heads = np.array([[0, 0, z] for z in (0.3, screw.length_mm - 0.3)])
     back = np.linalg.inv(pose)
     assert list(found.of(points @ back[:3, :3].T + back[:3, 3])) == [0, 0, 1]
@@ -64,6 +64,25 @@ def test_rates_in_closed_form(slab):
         else:
             assert part["degradation_rate_mm_per_year"] == pytest.approx((initial - residual) / surface, rel=0.05)
     assert sum(part["initial_volume_mm3"] for part in found.values()) == pytest.approx(np.pi * 0.36 * 30 * MM, rel=1e-3)
+
+
+def test_the_bare_surface_of_the_core_is_the_root_of_the_thread():
+    screw = Screw()
+    field = field_of(screw.signed_distance, np.array(screw.bounds_mm), finest_mm=0.04)
+    pitches, step = 2, 0.05
+    shape = (round(pitches * screw.pitch_mm / step), 80, 80)
+    grid = Volume(np.ones(shape, np.uint8), (step,) * 3, (-39.5 * step, -39.5 * step, 7.0))
+
+    def distance(z):
+        affine = grid.index_to_world
+        return field.sample_grid(affine, z.start, (z.stop - z.start, *shape[1:]))
+
+    found = degradation_by_region(Sample(grid, FieldOfView()), distance, regions_of(field, np.eye(4)), WEEKS)
+    root_mm = screw.diameter_mm / 2 - screw.thread_depth_mm
+    root_mm2 = pitches * screw.root_mm * 2 * np.pi * root_mm
+    assert set(found) == {"core", "thread"}
+    assert 0.9 * root_mm2 < found["core"]["initial_surface_mm2"] < 2 * root_mm2  # and the feet of the flanks
+    assert found["core"]["initial_volume_mm3"] == pytest.approx(np.pi * root_mm**2 * pitches * screw.pitch_mm, rel=0.12)
 
 
 def test_regions_outside_the_field_of_view_are_absent():
