@@ -174,7 +174,7 @@ class TrainingSection(Section):
 
     def _written(self, count: int) -> None:
         self.ui.trainingStatusLabel.text = _(
-            "{count} scans are in the folder. Carry it to the cluster, correct the first lines of {script}, and start:"
+            "Scans written: {count}. Carry the folder to the cluster, correct the first lines of {script}, and start:"
         ).format(count=count, script=SCRIPT)
         if self.parameters is not None:
             self._show_command()

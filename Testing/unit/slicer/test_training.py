@@ -99,7 +99,7 @@ def test_a_corrected_scan_becomes_a_folder_that_trains(host, section, tmp_path):
     import slicer
 
     assert slicer.app.clipboard().text() == command
-    assert "1 scans" in section.ui.trainingStatusLabel.text
+    assert "Scans written: 1." in section.ui.trainingStatusLabel.text
 
 
 def test_labels_are_those_of_the_segments_voxel_by_voxel(host):
