@@ -62,13 +62,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path`` and rename what was written there at the end.
 
     The temporary path keeps every suffix of ``path``, so that writers which choose a format by the
-    suffix work. What is written may be a file or a folder (an existing folder is replaced). When the
+    suffix work. What is written may be a file or a folder (which replaces an existing one). When the
     body fails, what it wrote is deleted and ``path`` is left as it was.
 
     Raises
     ------
     InputError
-        When the disk is full or the folder may not be written.
+        When the disk is full, the folder may not be written, or a file would replace a folder.
     """
     path = Path(path)
     temporary = partial(path)
@@ -83,7 +83,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def _exchange(temporary: Path, path: Path) -> None:
-    if not (path.is_dir() or temporary.is_dir()):
+    if not temporary.is_dir():
+        refuse_folder(path)
         temporary.replace(path)
         return
     # no system renames a folder over a full one: put the old one aside first, so that it is lost last
@@ -93,6 +94,18 @@ def _exchange(temporary: Path, path: Path) -> None:
         path.replace(old)
     temporary.replace(path)
     remove(old)
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse to write a file where a folder is: whatever lies in it would be lost.
+
+    Raises
+    ------
+    InputError
+        When there is a folder of that name.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder, not a file", "name a file")
 
 
 def remove(path: Path) -> None:

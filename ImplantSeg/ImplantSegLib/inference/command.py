@@ -35,11 +35,21 @@ def segment(argv: list[str]) -> None:
     if options.dry_run:
         _tell_estimates([job], options.json)
         return
-    from ImplantSegLib.inference import predict
-
-    finished = predict.segment(job, options.resume)
-    logging.getLogger(__name__).info("found: %s", finished.found)
+    _segment_one(job, options.resume)
     print(job.output)
+
+
+def _segment_one(job: SegmentJob, resume: bool) -> None:
+    from ImplantSegLib.inference.batch import is_finished
+    from ImplantSegLib.inference.inputs import open_model
+    from ImplantSegLib.inference.predict import segment as run
+
+    log = logging.getLogger(__name__)
+    model = open_model(job.model)
+    if resume and is_finished(job, model):
+        log.warning("%s was finished before by the same job: nothing to do", job.output)
+    else:
+        log.info("found: %s", run(job, resume, model).found)
 
 
 def _segment_list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -132,8 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--resume",
         action="store_true",
-        help="go on with an interrupted run of the same job, kept in the folder .OUT.work; of a list, skip what is "
-        "finished",
+        help="go on with an interrupted run of the same job, kept in the folder .OUT.work; skip what the same "
+        "job has finished",
     )
     run.add_argument(
         "--dry-run",

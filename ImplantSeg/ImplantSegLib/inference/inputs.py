@@ -147,7 +147,7 @@ def _remedy(bundle: Bundle, ratio: float) -> str:
     if factor >= 2:
         return f"bin the scan first (implantseg preprocess SCAN BINNED --bin {factor})"
     wanted = 1000 * float(np.prod(bundle.spacing_mm)) ** (1 / 3)
-    return f"take a model trained near {wanted * ratio:.3g} µm, or a reconstruction with voxels of {wanted:.3g} µm"
+    return f"take a model trained near {wanted * ratio:.4g} µm, or a reconstruction with voxels of {wanted:.4g} µm"
 
 
 def _microns(spacing_mm: tuple[float, float, float]) -> str:

@@ -76,7 +76,7 @@ class SegmentJob:
             )
         if not 0 <= self.across <= 5:
             raise InputError(f"got an average across {self.across} slices, wanted 0 to 5", "pass another --across")
-        if self.island_mm3 < 0:
+        if not self.island_mm3 >= 0:
             raise InputError(f"got islands of {self.island_mm3} mm³, wanted a volume of at least 0", "correct it")
         if self.probabilities is not None and not self.probabilities.name.lower().endswith((".ome.zarr", ".zarr")):
             raise InputError(

@@ -40,9 +40,11 @@ def quality(argv: list[str]) -> None:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    from ImplantSegLib.files import refuse_overwriting
+    from ImplantSegLib.files import check_writable, refuse_folder, refuse_overwriting
 
     for target in filter(None, (options.output, options.figure)):
+        refuse_folder(target)
+        check_writable(target.parent)
         for source in filter(None, (options.input, options.labels)):
             refuse_overwriting(source, target)
     if options.output and options.output == options.figure:

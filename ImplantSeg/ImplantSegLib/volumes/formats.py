@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.files import refuse_folder
 
 
 class Format(NamedTuple):
@@ -51,12 +52,12 @@ def of_input(path: Path) -> str:
         raise InputError(f"{path} does not exist", "check the path")
     if path.is_dir():
         return "zarr" if any((path / name).exists() for name in _ZARR_FILES) else "tiff"
-    return _by_suffix(path) or _unknown(path)
+    return _by_suffix(path) or _unknown(path, "convert it with Fiji or 3D Slicer")
 
 
 def of_output(path: Path) -> str:
     """Name of the format that a path asks for by its suffix; no suffix stands for a folder of TIFF slices."""
-    return _by_suffix(path) or (_unknown(path) if path.suffix else "tiff")
+    return _by_suffix(path) or (_unknown(path, "choose a name that ends so") if path.suffix else "tiff")
 
 
 def stem(path: Path) -> str:
@@ -98,10 +99,12 @@ def check_replaceable(path: Path, name: str) -> None:
     Raises
     ------
     InputError
-        When there is a folder of that name with other things in it.
+        When there is a folder of that name with other things in it, or a folder where a file is to be written.
     """
-    marker = {"tiff": "volume.json", "zarr": "zarr.json"}.get(name)
-    if path.is_dir() and any(path.iterdir()) and not (marker and (path / marker).is_file()):
+    marker = {"tiff": "" if path.suffix else "volume.json", "zarr": "zarr.json"}.get(name)
+    if not marker:
+        refuse_folder(path)
+    elif path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
         raise InputError(f"{path} is a folder with other files, which would be lost", "choose another name")
 
 
@@ -110,8 +113,6 @@ def _by_suffix(path: Path) -> str | None:
     return next((key for key, form in FORMATS.items() if name.endswith(form.suffixes)), None)
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, remedy: str) -> str:
     known = ", ".join(suffix for form in FORMATS.values() for suffix in form.suffixes)
-    raise InputError(
-        f"got {path.name}, wanted a volume: {known}, or a folder of TIFF slices", "convert it with Fiji or 3D Slicer"
-    )
+    raise InputError(f"got {path.name}, wanted a volume: {known}, or a folder of TIFF slices", remedy)

@@ -51,15 +51,16 @@ def test_a_folder_replaces_a_folder(tmp_path):
     assert names(tmp_path) == [path.name]
 
 
-def test_a_folder_replaces_a_file_and_a_file_a_folder(tmp_path):
+def test_a_folder_replaces_a_file_and_no_file_a_folder(tmp_path):
     path = tmp_path / "out"
     path.write_text("a file")
     with files.atomic_path(path) as temporary:
         folder(temporary, "new")
     assert names(path) == ["new"]
-    with files.atomic_path(path) as temporary:
-        temporary.write_text("a file again")
-    assert path.read_text() == "a file again"
+    with pytest.raises(InputError, match="out: it is a folder, not a file; name a file"):
+        files.write_text(path, "a file again")
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["out"]
 
 
 def test_leftovers_of_a_killed_run_are_replaced(tmp_path):

@@ -108,6 +108,14 @@ def test_nothing_to_resume_is_told(case, tmp_path, capsys):
     assert run(case.scan, out, "--model", case.model, "--fov", "box", "--resume") == 0
     assert f"nothing to resume for {out}: starting anew" in capsys.readouterr().err
     assert out.exists()
+    written = out.stat().st_mtime_ns
+    assert run(case.scan, out, "--model", case.model, "--fov", "box", "--resume") == 0
+    told = capsys.readouterr()
+    assert f"{out} was finished before by the same job: nothing to do" in told.err
+    assert told.out.strip() == str(out)
+    assert out.stat().st_mtime_ns == written
+    assert run(case.scan, out, "--model", case.model, "--fov", "box", "--resume", "--keep-largest") == 0
+    assert out.stat().st_mtime_ns > written
 
 
 @pytest.mark.parametrize("missing", ["scan", "model"])
