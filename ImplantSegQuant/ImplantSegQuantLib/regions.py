@@ -84,7 +84,7 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
     x, y, height = (points @ about_axis[:3, :3].T + about_axis[:3, 3]).T
     narrow, wide, middle = _outline(np.hypot(x, y), np.arctan2(y, x), height)
     threaded = wide - narrow > LEAST_THREAD_MM
-    if threaded.mean() < LEAST_SHARE:
+    if not threaded.any() or threaded.mean() < LEAST_SHARE:
         return None
     root, thread = float(np.median(narrow[threaded])), float(np.median(wide[threaded]))
     head = middle[narrow > thread]

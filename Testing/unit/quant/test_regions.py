@@ -36,6 +36,15 @@ def test_a_pin_without_a_thread_has_no_regions():
     assert regions_of(field_of(pin, np.array([[-0.8, -0.8, -3], [0.8, 0.8, 3]]), finest_mm=0.05), np.eye(4)) is None
 
 
+@pytest.mark.parametrize("radius_mm", [0.3, 1.0])
+def test_a_ball_has_no_regions(radius_mm):
+    def ball(points):
+        return np.linalg.norm(points, axis=1) - radius_mm
+
+    bounds = np.array([[-radius_mm] * 3, [radius_mm] * 3])
+    assert regions_of(field_of(ball, bounds, finest_mm=radius_mm / 8), np.eye(4)) is None
+
+
 @pytest.mark.parametrize("slab", [4, 30])
 def test_rates_in_closed_form(slab):
     """A pin of 0.6 mm through the field of view: the core ends at 0.4 mm, the head is the upper third."""
