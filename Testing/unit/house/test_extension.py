@@ -121,6 +121,14 @@ def test_scripts_that_ctest_names_exist(root):
     assert [name for name in named if not (root / name).is_file()] == []
 
 
+def test_ctest_gives_scripts_no_options_that_slicer_takes_for_its_own(root):
+    text = (root / "Testing" / "CMakeLists.txt").read_text(encoding="utf-8")
+    arguments = " ".join(re.findall(r"SCRIPT_ARGS ([^)]*)", text)).split()
+    assert arguments
+    assert not {"-h", "--help", "--version", "--testing", "-c"} & set(arguments)
+    assert "--additional-module-paths" not in text  # Slicer's macro adds it; of two the second would go to the script
+
+
 def test_the_licence_is_in_the_root(root):
     assert "Apache License" in (root / "LICENSE").read_text(encoding="utf-8")[:300]
 
