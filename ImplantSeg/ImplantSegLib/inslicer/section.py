@@ -46,6 +46,19 @@ class Section:
         self.form = slicer.util.loadUI(str(self.forms() / self.FORM))
         self.form.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(self.form)
+        for widget in vars(self.ui).values():
+            if widget.className() == "ctkPathLineEdit" and widget.property("SlicerParameterName"):
+                self._let_clear(widget)
+
+    def _let_clear(self, field: Any) -> None:
+        """Clear the parameter of a path field that is cleared; the field itself tells the parameter of paths alone."""
+        name = field.property("SlicerParameterName")
+
+        def on_validity(valid: bool) -> None:
+            if not valid and not field.currentPath and self.parameters is not None:
+                setattr(self.parameters, name, Path())
+
+        field.connect("validInputChanged(bool)", on_validity)
 
     @staticmethod
     def forms() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -28,7 +29,8 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         self._edit, self._browse = QtWidgets.QLineEdit(), QtWidgets.QToolButton()
         self._browse.setText("…")
         self._browse.clicked.connect(self.browse)
-        self._edit.textChanged.connect(self.currentPathChanged.emit)
+        self._edit.textChanged.connect(self._on_text)
+        self._valid = False
         row(self, self._edit, self._browse)
 
     currentPath = of_part(str, "_edit", "text")
@@ -43,6 +45,17 @@ class ctkPathLineEdit(QtWidgets.QWidget):
 
     def _show_browse(self) -> None:
         self._browse.setVisible(self.showBrowseButton)
+
+    def _on_text(self, path: str) -> None:
+        """Tell of a path as ctk does: of none that is empty, nor of one that misses the name filters."""
+        # ctk looks at the first part of an ending alone (.ome of .ome.zarr), and its last letter may be missing
+        endings = re.findall(r"\*\.(\w+)", " ".join(self.nameFilters))
+        pattern = "|".join(rf".*\.{ending}?" for ending in endings) or ".+"
+        before, self._valid = self._valid, re.fullmatch(pattern, path) is not None
+        if self._valid:
+            self.currentPathChanged.emit(path)
+        if self._valid != before:
+            self.validInputChanged.emit(self._valid)
 
     def setCurrentPath(self, path: str) -> None:
         """Put a path into the field."""

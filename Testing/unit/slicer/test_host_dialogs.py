@@ -71,6 +71,21 @@ def test_a_path_field_browses(host):
     assert (field.currentPath, seen) == ("/models", ["/models"])
 
 
+def test_a_path_field_tells_of_no_path_that_it_takes_for_invalid(host):
+    import ctk
+
+    field, seen, valid = ctk.ctkPathLineEdit(), [], []
+    field.connect("currentPathChanged(QString)", seen.append)
+    field.connect("validInputChanged(bool)", valid.append)
+    field.currentPath = "a.ome.zarr"
+    field.currentPath = ""
+    field.nameFilters = ["Labels (*.nrrd *.ome.zarr)"]
+    for path in ("b.ome.zarr", "b.nrr", "b.seg.nrrd"):
+        field.currentPath = path
+    assert seen == ["a.ome.zarr", "b.nrr", "b.seg.nrrd"]
+    assert valid == [True, False, True]
+
+
 def test_packages_are_not_installed_but_kept(host):
     import slicer
 

@@ -147,6 +147,16 @@ def test_a_scan_on_disk_needs_a_file_and_other_formats_are_converted_to_be_loade
     assert section.parameters.outputSegmentation.GetName() == "scan segmentation"
 
 
+def test_a_path_that_is_cleared_is_none(section, tmp_path):
+    for name in ("labels.ome.zarr", "labels.tiff"):
+        section.ui.outputPathLineEdit.currentPath = str(tmp_path / name)
+        assert section.path == tmp_path / name
+        section.ui.outputPathLineEdit.currentPath = ""
+        assert section.path is None
+    section.parameters.surface = True  # any change shows all parameters again
+    assert section.ui.outputPathLineEdit.currentPath == ""
+
+
 @pytest.mark.parametrize(
     ("name", "problem"), [("labels.doc", "labels.doc"), ("nowhere/labels.seg.nrrd", "There is no folder")]
 )
