@@ -150,6 +150,8 @@ class ImplantSegWidget(ScriptedLoadableModuleWidget):
         for name in [name for name in sys.modules if name.partition(".")[0] in ("ImplantSegLib", "ImplantSegQuantLib")]:
             del sys.modules[name]
         super().onReload()
+        # Slicer sets the new panel up, but does not enter it, though it is the one that is shown
+        getattr(slicer.modules, f"{self.moduleName}Widget").enter()
 
 
 class ImplantSegLogic(ScriptedLoadableModuleLogic):
@@ -182,6 +184,11 @@ class ImplantSegLogic(ScriptedLoadableModuleLogic):
         return segmenting.segment(segmenting.Request.of(volumeNode, **options))
 
 
+def temporary():
+    """Files and folders of this module in Slicer's temporary folder."""
+    return set(Path(slicer.app.temporaryPath).glob("ImplantSeg-*"))
+
+
 class ImplantSegTest(ScriptedLoadableModuleTest):
     """What needs Slicer: a phantom, made by the program, from a volume in the scene to its segments."""
 
@@ -196,6 +203,7 @@ class ImplantSegTest(ScriptedLoadableModuleTest):
         from ImplantSegLib.inslicer import blocking, mrml, segments
         from ImplantSegLib.inslicer.runner import Step
 
+        before = temporary()
         self.delayDisplay("Making a phantom")
         with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
             # 16 slices of 4.8 mm, which hold the whole screw of 3.5 mm
@@ -211,7 +219,7 @@ class ImplantSegTest(ScriptedLoadableModuleTest):
             one, other = (segments.mask(node, identity) for node in (found, truth))
             overlap = np.count_nonzero(one & other) / np.count_nonzero(one | other)
             self.assertGreater(overlap, least, f"{identity}: intersection over union")
-        self.assertEqual(list(Path(slicer.app.temporaryPath).glob("ImplantSeg-*")), [])
+        self.assertEqual(temporary() - before, set())
 
     def test_refusals(self):
         """Refuse what is no scan, in a sentence."""

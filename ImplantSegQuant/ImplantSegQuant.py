@@ -160,6 +160,8 @@ class ImplantSegQuantWidget(ScriptedLoadableModuleWidget):
         for name in [name for name in sys.modules if name.partition(".")[0] in ("ImplantSegLib", "ImplantSegQuantLib")]:
             del sys.modules[name]
         super().onReload()
+        # Slicer sets the new panel up, but does not enter it, though it is the one that is shown
+        getattr(slicer.modules, f"{self.moduleName}Widget").enter()
 
 
 class ImplantSegQuantLogic(ScriptedLoadableModuleLogic):
