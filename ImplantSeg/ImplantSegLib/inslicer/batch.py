@@ -14,7 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import ImplantSegError, InputError
-from ImplantSegLib.inslicer import batchlist, header, mrml, segments
+from ImplantSegLib.inslicer import batchlist, header, mrml, segments, tables
 from ImplantSegLib.inslicer.batchlist import BatchList, Row
 from ImplantSegLib.inslicer.commands import Network
 from ImplantSegLib.inslicer.input import chosen_path, show_no_path
@@ -168,7 +168,7 @@ class BatchSection(Section):
             self.panel.refresh()
 
     def _selected(self) -> list[int]:
-        return sorted({index.row() for index in self.ui.batchRowsTable.selectionModel().selectedRows()})
+        return tables.selected(self.ui.batchRowsTable)
 
     # the run
 

@@ -48,3 +48,8 @@ def paint(table: Any, row: int, colour: str, tip: str = "") -> None:
 def texts(table: Any, column: int) -> list[str]:
     """Texts of a column, from top to bottom."""
     return [table.item(row, column).text() for row in range(table.rowCount)]
+
+
+def selected(table: Any) -> list[int]:
+    """Rows that are selected, from top to bottom."""
+    return sorted({item.row() for item in table.selectedItems()})

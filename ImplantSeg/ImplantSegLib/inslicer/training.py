@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 import ImplantSegLib
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer import tables
 from ImplantSegLib.inslicer.input import chosen_path, show_no_path
 from ImplantSegLib.inslicer.runner import Step
 from ImplantSegLib.inslicer.section import BAD_COLOUR, Section, sentence, telling
@@ -136,7 +137,7 @@ class TrainingSection(Section):
             self.panel.refresh()
 
     def _remove(self) -> None:
-        selected = sorted({index.row() for index in self.ui.pairsTable.selectionModel().selectedRows()})
+        selected = tables.selected(self.ui.pairsTable)
         if selected:
             self._list().remove(selected)
             self.panel.refresh()

@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.inslicer.tables import prepare
+from ImplantSegLib.inslicer.tables import prepare, selected
 from ImplantSegQuantLib.definitions import DEFINITIONS
 from ImplantSegQuantLib.inslicer import charts, export, load, names, samples, tables
 from ImplantSegQuantLib.inslicer.form import QuantSection, guarded
@@ -82,9 +82,10 @@ class SamplesSection(QuantSection):
             self.panel.refresh()
 
     def _on_selected(self) -> None:
-        row, found = self.ui.samplesTable.currentRow(), samples.tables()
-        if self.parameters is not None and 0 <= row < len(found) and found[row] is not self.results.table:
-            self.results.show(found[row])
+        # not the current row: with the keyboard it follows the selection only after this
+        rows, found = selected(self.ui.samplesTable), samples.tables()
+        if self.parameters is not None and rows and found[rows[0]] is not self.results.table:
+            self.results.show(found[rows[0]])
 
     def _on_measure(self, index: int) -> None:
         if self.parameters is not None and index >= 0:
