@@ -31,6 +31,9 @@ LINES_AT_ONCE = 2000
 _UNREAD_S = 0.5
 """Time after a kill in which output may still come; a pipe that stays open longer is held by a stranger."""
 
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Flag for a process of Windows that shows no console."""
+
 _KILLED = (-signal.SIGTERM, -9, 128 + 9)
 """Exit codes of a process that was killed; the last is what a launcher tells of its child."""
 
@@ -159,7 +162,7 @@ class Worker:
             encoding="utf-8",
             errors="replace",
             start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=_NO_WINDOW,
         )
         self._readers = [
             threading.Thread(target=self._read, args=arguments, daemon=True)
@@ -250,7 +253,8 @@ class Worker:
         if os.name == "posix":
             self._signal(signal.SIGKILL)
         else:
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self._process.pid)], capture_output=True, check=False)
+            kill = ["taskkill", "/T", "/F", "/PID", str(self._process.pid)]
+            subprocess.run(kill, capture_output=True, check=False, creationflags=_NO_WINDOW)
 
     def _signal(self, sign: signal.Signals) -> None:
         # to the whole group, also when its first process is gone: a launcher may end before its child
