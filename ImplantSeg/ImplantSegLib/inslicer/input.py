@@ -118,7 +118,7 @@ class InputSection(Section):
 
     def _text(self) -> str:
         if self.on_disk:
-            return text_of(self.facts) if self.facts else ""
+            return text_of(self.facts, self._side_um()) if self.facts else ""
         volume = self.parameters.inputVolume
         if volume is None or volume.GetImageData() is None:
             return ""
@@ -129,8 +129,13 @@ class InputSection(Section):
                 "bytes": math.prod(shape) * image.GetScalarSize() * image.GetNumberOfScalarComponents(),
                 "voxel_size_um": geometry.voxel_size_um(volume),
                 "dtype": str(slicer.util.arrayFromVolume(volume).dtype),
-            }
+            },
+            self._side_um(),
         )
+
+    def _side_um(self) -> float | None:
+        """Side of a voxel that was entered, 0 where it still has to be; ``None`` where the scan says it."""
+        return None if self.voxel_size_known else float(self.parameters.voxelSizeUm)
 
     def _warning(self, known: bool) -> str:
         if self.on_disk and self._failure:
@@ -214,10 +219,20 @@ def show_no_path(field: Any) -> None:
         field.currentPath = ""
 
 
-def text_of(facts: dict[str, Any]) -> str:
-    """Say how large a scan is: voxels and voxel size along (x, y, z), bytes."""
+def text_of(facts: dict[str, Any], side_um: float | None = None) -> str:
+    """Say how large a scan is: voxels and voxel size along (x, y, z), bytes.
+
+    Parameters
+    ----------
+    facts : dict
+        What ``info --json`` tells.
+    side_um : float, optional
+        Side of a voxel where the scan does not say it; 0 for not known.
+    """
     voxels = " × ".join(str(count) for count in facts["shape"][::-1])
-    steps = facts["voxel_size_um"][::-1]
+    steps = facts["voxel_size_um"][::-1] if side_um is None else [side_um]
     side = " × ".join(f"{step:.4g}" for step in (steps[:1] if max(steps) - min(steps) < 1e-6 else steps))
-    size = _("{voxels} voxels of {side} µm, {dtype}, {bytes}")
-    return size.format(voxels=voxels, side=side, dtype=facts["dtype"], bytes=size_text(facts["bytes"]))
+    size = _("of unknown size") if side_um == 0 else _("of {side} µm").format(side=side)
+    return _("{voxels} voxels {size}, {dtype}, {bytes}").format(
+        voxels=voxels, size=size, dtype=facts["dtype"], bytes=size_text(facts["bytes"])
+    )

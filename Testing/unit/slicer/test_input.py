@@ -57,7 +57,9 @@ def test_a_volume_of_cubes_of_a_millimetre_is_asked_for_its_voxel_size(section, 
     assert shown(section.ui.voxelSizeSpinBox)
     assert "1 mm is a guess" in section.ui.inputWarningLabel.text
     assert not section.ui.setVoxelSizeButton.enabled
+    assert section.ui.factsLabel.text == "6 × 5 × 4 voxels of unknown size, uint16, 240 bytes"
     section.ui.voxelSizeSpinBox.value = 5
+    assert section.ui.factsLabel.text == "6 × 5 × 4 voxels of 5 µm, uint16, 240 bytes"
     assert section.ui.inputWarningLabel.text == ""
     assert section.scan().voxel_size_um == 5
     section.ui.setVoxelSizeButton.click()
