@@ -157,10 +157,11 @@ class ResultSection(Section):
 
     def _on_editor(self) -> None:
         with telling(_("The Segment Editor could not be opened.")):
-            slicer.util.selectModule("SegmentEditor")
+            node, scan = self.parameters.outputSegmentation, self._shown_scan()
+            slicer.util.selectModule("SegmentEditor")  # with which this panel is left, and has no parameters any more
             editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-            editor.setSegmentationNode(self.parameters.outputSegmentation)
-            editor.setSourceVolumeNode(self._shown_scan())
+            editor.setSegmentationNode(node)
+            editor.setSourceVolumeNode(scan)
 
     def _shown_scan(self) -> Any:
         """Give the volume that shows the scan: itself, or its preview where it is on disk."""

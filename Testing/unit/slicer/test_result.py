@@ -241,15 +241,15 @@ def test_the_button_opens_the_segment_editor_with_the_result_and_the_scan(host, 
 
     assert not section.ui.editorButton.enabled
     apply(host, section)
-    got = []
-
+    node, got = section.parameters.outputSegmentation, []
     editor = SimpleNamespace(setSegmentationNode=got.append, setSourceVolumeNode=got.append)
     panel = SimpleNamespace(self=lambda: SimpleNamespace(editor=editor))
     module = SimpleNamespace(widgetRepresentation=lambda: panel)
     monkeypatch.setattr(slicer.modules, "segmenteditor", module, raising=False)
-    monkeypatch.setattr(slicer.util, "selectModule", got.append)
     section.ui.editorButton.click()
-    assert got == ["SegmentEditor", section.parameters.outputSegmentation, volume]
+    assert slicer.util.selectedModule() == "SegmentEditor"
+    assert got == [node, volume]
+    assert not host.displayed
 
 
 def test_another_scan_gets_a_result_of_its_own(host, section, volume):
