@@ -69,11 +69,13 @@ def _measured(options: argparse.Namespace) -> tuple[Volume, Quality]:
     from ImplantSegLib.preprocess.quality import quality_by_labels, quality_by_otsu
     from ImplantSegLib.volumes import Box, cropped, read
 
-    scan = with_fov(read(options.input, options.spacing_um), options.fov)
-    if options.crop:
-        scan = cropped(scan, Box.parse(options.crop))
+    whole = with_fov(read(options.input, options.spacing_um), options.fov)
+    scan = cropped(whole, Box.parse(options.crop)) if options.crop else whole
     if options.labels:
-        return scan, quality_by_labels(scan, read(options.labels), erode_voxels=options.erode)
+        labels = read(options.labels)
+        if options.crop and labels.shape == whole.shape:  # otherwise they may be those of the part
+            labels = cropped(labels, Box.parse(options.crop))
+        return scan, quality_by_labels(scan, labels, erode_voxels=options.erode)
     return scan, quality_by_otsu(scan, classes=options.classes)
 
 

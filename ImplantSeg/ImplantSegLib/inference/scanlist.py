@@ -43,13 +43,7 @@ def read_list(path: Path) -> list[Row]:
     InputError
         For a file that is no such list, or a column that is no option of ``segment``, naming the nearest known one.
     """
-    try:
-        with explained_os_errors(path, "read"):
-            text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8", "save the table as CSV UTF-8") from error
-    head = text.partition("\n")[0]
-    lines = list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count)))
+    lines = read_cells(path)
     columns = _columns(path, lines[0] if lines else [])
     rows = []
     for number, cells in enumerate(lines[1:], start=2):
@@ -64,6 +58,25 @@ def read_list(path: Path) -> list[Row]:
     if not rows:
         raise InputError(f"{path} lists no scans", "write one line per scan below the names of the columns")
     return rows
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """Read the cells of a CSV file, line by line, as spreadsheets write it.
+
+    It is UTF-8, with or without a byte order mark, separated by commas, semicolons or tabs.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read or is no text in UTF-8.
+    """
+    try:
+        with explained_os_errors(path, "read"):
+            text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8", "save the table as CSV UTF-8") from error
+    head = text.partition("\n")[0]
+    return list(csv.reader(text.splitlines(), delimiter=max(",;\t", key=head.count)))
 
 
 def _columns(path: Path, names: list[str]) -> list[str]:

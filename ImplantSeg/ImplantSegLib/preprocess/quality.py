@@ -131,9 +131,11 @@ def quality_by_labels(
     Raises
     ------
     InputError
-        When the grids differ, the labels hold other values than labels, or the scan has NaN, infinite or only equal
-        voxels.
+        When the grids differ, the labels hold other values than labels, the scan has NaN, infinite or only equal
+        voxels, or the box is smaller than nothing.
     """
+    if erode_voxels < 0:
+        raise InputError(f"got a distance of {erode_voxels} voxels from other classes, wanted at least 0", "correct it")
     if not volume.same_grid(labels):
         raise InputError(
             f"the labels ({labels.describe_grid()}) lie on another grid than the scan ({volume.describe_grid()})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import explained_os_errors
+from ImplantSegLib.inference.scanlist import read_cells
 from ImplantSegLib.labels import IGNORE, NAMES
 from ImplantSegLib.volumes import Volume, read
 
@@ -66,27 +65,32 @@ def read_samples(path: Path) -> list[Sample]:
     Parameters
     ----------
     path : Path
-        A CSV file with the columns ``image`` and ``labels`` (paths, relative to the list) and, if wished, ``name`` and
-        ``slices`` (``3 7 10:20``, the second number of a range not included).
+        A CSV file (commas, semicolons or tabs) with the columns ``image`` and ``labels`` (paths, relative to the list)
+        and, if wished, ``name`` and ``slices`` (``3 7 10:20``, the second number of a range not included).
 
     Raises
     ------
     InputError
         For a list without these columns, without lines, or with slices that are none.
     """
-    with explained_os_errors(path, "read"):
-        text = path.read_text(encoding="utf-8-sig")
-    lines = csv.DictReader(text.splitlines(), restval="")
-    names = lines.fieldnames or []
+    head, *lines = read_cells(path) or [[]]
+    names = [name.strip().lower() for name in head]
     if not {"image", "labels"} <= set(names) or not set(names) <= set(COLUMNS):
         raise InputError(
             f"{path} has the columns {', '.join(names) or 'none'}, wanted image, labels and perhaps name, slices",
             "correct its first line",
         )
     found = []
-    for number, line in enumerate(lines, start=2):
-        image, labels = (path.parent / line[role] for role in ("image", "labels"))
+    for number, cells in enumerate(lines, start=2):
         where = f"line {number} of {path}"
+        line = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
+        if any(cell.strip() for cell in cells[len(names) :]):
+            raise InputError(f"{where} has more cells than columns", "put texts with separators in quotes")
+        if not any(line.values()):
+            continue
+        if not (line.get("image") and line.get("labels")):
+            raise InputError(f"{where} names no scan or no labels", "fill in both columns")
+        image, labels = (path.parent / line[role] for role in ("image", "labels"))
         found.append(Sample(image, labels, line.get("name", ""), parse_slices(line.get("slices", ""), where)))
     return found
 

@@ -99,6 +99,22 @@ def test_quality_prints_writes_and_draws(scan, tmp_path, capsys):
     assert (tmp_path / "histograms.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_quality_of_a_part_takes_labels_of_the_whole_or_of_the_part(scan, tmp_path, capsys):
+    whole, part, box = tmp_path / "whole.nrrd", tmp_path / "part.nrrd", "1:5,2:10,10:20"
+    labels = np.where(np.arange(33) > 15, 3, 0) * np.ones((13, 32, 1), np.uint8)
+    write(read(scan).like(labels.astype(np.uint8)), whole)
+    assert run("convert", whole, part, "--crop", box) == 0
+    told = []
+    for path in (whole, part):
+        capsys.readouterr()
+        assert run("quality", scan, "--labels", path, "--crop", box, "--fov", "box", "--erode", "0", "--json") == 0
+        told.append(json.loads(capsys.readouterr().out)["classes"])
+    assert told[0] == told[1]
+    assert told[0]["bone"]["voxels"] == 4 * 8 * 4
+    assert run("quality", scan, "--labels", whole, "--erode", "-1") == 2
+    assert "got a distance of -1 voxels" in capsys.readouterr().err
+
+
 def test_quality_without_labels_says_so(scan, capsys):
     assert run("quality", scan, "--classes", 2, "--fov", "box") == 0
     assert "No labels given" in capsys.readouterr().out

@@ -103,3 +103,22 @@ def test_a_list_with_other_columns_is_refused(tmp_path, text):
 def test_slices_that_are_none_are_refused(text):
     with pytest.raises(InputError, match="wanted numbers and ranges such as 3 7 10:20"):
         parse_slices(text)
+
+
+def test_a_list_as_a_spreadsheet_writes_it(tmp_path):
+    text = "Image;labels ;slices\r\na.nrrd;a.seg.nrrd;3 7,10:12\r\n;;\r\nb.nrrd; b.seg.nrrd;\r\n"
+    (tmp_path / "list.csv").write_text(text, encoding="utf-8-sig")
+    assert read_samples(tmp_path / "list.csv") == [
+        Sample(tmp_path / "a.nrrd", tmp_path / "a.seg.nrrd", "", (3, 7, 10, 11)),
+        Sample(tmp_path / "b.nrrd", tmp_path / "b.seg.nrrd"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("a.nrrd,", "line 2 of .* names no scan or no labels"), ("a.nrrd,b.nrrd,3,7", "more cells than columns")],
+)
+def test_a_line_that_is_no_sample_is_refused(tmp_path, line, told):
+    (tmp_path / "list.csv").write_text(f"image,labels,slices\n{line}\n")
+    with pytest.raises(InputError, match=told):
+        read_samples(tmp_path / "list.csv")
