@@ -39,15 +39,16 @@ def main() -> None:
 def segmenting(story: Story, folder: Path) -> None:
     """Check the scan, segment it, and look at the sections for many scans and for training."""
     module = story.seg
-    story.load_sample("ImplantSegExplantWithTruth")
+    story.load_sample("Explant 12 weeks with truth")
     story.choose_scan()
     story.press(module, "qualityButton")
     photograph(module, "qualityButton", folder / "panel-preprocess.png")
     story.start(module, "applyButton")
-    host.wait(lambda: "segment " in widget(module, "statusLabel").text, timeout_s=120)
+    host.wait(lambda: " left" in widget(module, "statusLabel").text, timeout_s=120)
     photograph(module, "applyButton", folder / "panel-run.png")
     story.settle(module)
-    fold(module, "qualityButton")
+    for button in ("qualityButton", "applyButton"):
+        fold(module, button)
     print(host.screenshot(module, folder / "panel-segment.png", WIDTH))
     for name, button in (("batch", "addVolumesButton"), ("training", "suggestPairsButton")):
         story.press(module, button)
@@ -58,11 +59,20 @@ def segmenting(story: Story, folder: Path) -> None:
 
 
 def measuring(story: Story, folder: Path) -> None:
-    """Register and measure the sample."""
+    """Register and measure the sample, and a second one after four weeks, labelled by its truth."""
+    import slicer
+
     story.choose_sample(weeks=12)
     story.register()
     story.measure()
     print(host.screenshot(story.quant, folder / "panel-quantify.png", WIDTH))
+    story.load_sample("Explant 4 weeks with truth")
+    truth, reference = slicer.util.getNode("*4 weeks truth"), slicer.util.getNode("*4 weeks reference screw")
+    story.choose(story.quant, "segmentationSelector", truth)
+    story.choose(story.quant, "truthSelector", None)
+    story.choose(story.quant, "referenceSegmentationSelector", reference)
+    widget(story.quant, "weeksSpinBox").value = 4
+    story.measure()
     photograph(story.quant, "samplesTable", folder / "panel-samples.png")
 
 

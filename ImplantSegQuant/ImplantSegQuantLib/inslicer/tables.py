@@ -14,6 +14,9 @@ from ImplantSegQuantLib import results
 from ImplantSegQuantLib.definitions import DEFINITIONS, UNITS
 from ImplantSegQuantLib.groups import STATISTICS, VALUE, group_table
 
+FIRST = ("degradation_rate", "bone_implant_contact", "bone_volume_fraction")
+"""Measures at the top of a table: those that papers compare."""
+
 DIGITS = 5
 """Significant digits in tables; all of them are in the results' JSON."""
 
@@ -41,7 +44,7 @@ def fill_results(table: Any, result: Mapping[str, Any]) -> None:
     result : mapping
         What ``results.json`` holds.
     """
-    rows = results.rows(result)
+    rows = sorted(results.rows(result), key=lambda row: row["name"] not in FIRST)
     columns: list[tuple[str, Sequence[Any]]] = [
         ("Measure", [title(row["name"]) for row in rows]),
         ("Value", [_rounded(row["value"]) for row in rows]),
