@@ -1,7 +1,7 @@
 """The way through both modules as a user goes it, by their widgets alone: for a test, and for the pictures of docs/.
 
 >>> story = Story(root)
->>> story.load_sample("ImplantSegExplantWithTruth")
+>>> story.load_sample("Explant 12 weeks with truth")
 >>> story.segment()
 >>> story.register()
 >>> story.measure(weeks=12)
@@ -43,8 +43,10 @@ class Story:
         import SampleData
         import slicer
 
+        known = len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
         SampleData.press(name)
-        host.wait(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), PATIENCE_S)
+        host.wait(lambda: len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) > known, PATIENCE_S)
+        host.process(300)
 
     def choose_scan(self) -> None:
         """Choose the only scan of the scene; wait until its estimate is there."""

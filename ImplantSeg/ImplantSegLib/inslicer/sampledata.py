@@ -32,7 +32,7 @@ def register() -> None:
     for sample in samples.SAMPLES:
         logic.registerCustomSampleDataSource(
             category=samples.CATEGORY,
-            sampleName=sample.name,
+            sampleName=sample.button,
             uris=f"implantseg:phantom/{sample.key}",  # a source must have one; nothing is downloaded from it
             fileNames=FILES["scan"],
             nodeNames=sample.title,
@@ -49,7 +49,7 @@ def make(source: Any) -> None:
     source : SampleData.SampleDataSource
         One of those that :func:`register` has registered.
     """
-    sample = next(one for one in samples.SAMPLES if one.name == source.sampleName)
+    sample = next(one for one in samples.SAMPLES if one.button == source.sampleName)
     folder = Path(slicer.app.temporaryPath) / sample.key
     if sample.key in _at_work:
         slicer.util.showStatusMessage(_("The sample is being made …"), 3000)
@@ -73,8 +73,8 @@ def load(sample: Sample, folder: Path) -> list[Any]:
     slicer.util.setSliceViewerLayers(background=scan, fit=True)
     if not sample.truth:
         return [scan]
-    truth = segments.load(folder / FILES["truth"], f"{sample.title}: truth", scan)
-    reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", f"{sample.title}: reference screw")
+    truth = segments.load(folder / FILES["truth"], f"{sample.title} truth", scan)
+    reference = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", f"{sample.title} reference screw")
     return [scan, truth, mrml.load_volume(folder / FILES["reference"], "", reference)]
 
 

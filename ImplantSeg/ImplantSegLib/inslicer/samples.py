@@ -16,9 +16,9 @@ class Sample:
     """One button of the module Sample Data."""
 
     name: str
-    """Name by which a script asks for it; its picture is the icon of that name."""
+    """Name of its picture."""
     title: str
-    """Name of the scan in the scene, and on the button."""
+    """Name of the scan in the scene."""
     weeks: int
     """Healing time."""
     seed: int
@@ -35,13 +35,18 @@ class Sample:
         ]  # fmt: skip
 
     @property
+    def button(self) -> str:
+        """Text of its button, by which a script asks for it too: Slicer shows the name that it gets."""
+        return f"{self.title} with truth" if self.truth else self.title
+
+    @property
     def key(self) -> str:
         """Name of the folder that it is made in: samples of one explant share it."""
         return "-".join(map(str, self.arguments(Path(CATEGORY)))).replace("--", "").replace(",", "x")
 
 
 SAMPLES = (
-    Sample("ImplantSegExplant", "Explant, 12 weeks", 12, 7, truth=False),
-    Sample("ImplantSegExplantWithTruth", "Explant, 12 weeks, with truth", 12, 7, truth=True),
-    Sample("ImplantSegExplantEarly", "Explant, 4 weeks, with truth", 4, 3, truth=True),
+    Sample("ImplantSegExplant", "Explant 12 weeks", 12, 7, truth=False),
+    Sample("ImplantSegExplantWithTruth", "Explant 12 weeks", 12, 7, truth=True),
+    Sample("ImplantSegExplantEarly", "Explant 4 weeks", 4, 3, truth=True),
 )

@@ -48,7 +48,7 @@ def test_each_sample_has_a_button_with_its_picture(offered):
 
     sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory("ImplantSeg")
     assert [source.sampleName for source in sources] == [
-        "ImplantSegExplant", "ImplantSegExplantWithTruth", "ImplantSegExplantEarly",
+        "Explant 12 weeks", "Explant 12 weeks with truth", "Explant 4 weeks with truth",
     ]  # fmt: skip
     for source in sources:
         content = Path(source.thumbnailFileName).read_bytes()
@@ -59,10 +59,10 @@ def test_each_sample_has_a_button_with_its_picture(offered):
 def test_a_sample_is_made_and_comes_with_what_is_known_about_it(host, offered):
     import slicer
 
-    press(host, "ImplantSegExplantWithTruth")
+    press(host, "Explant 12 weeks with truth")
     assert classes() == ["vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode", "vtkMRMLSegmentationNode"]
-    scan = slicer.util.getNode("Explant, 12 weeks, with truth")
-    truth = slicer.util.getNode("Explant, 12 weeks, with truth: truth")
+    scan = slicer.util.getNode("Explant 12 weeks")
+    truth = slicer.util.getNode("Explant 12 weeks truth")
     assert slicer.util.arrayFromVolume(scan).shape == (16, 24, 24)
     assert np.allclose(scan.GetSpacing(), 0.12)
     ids = [truth.GetSegmentation().GetNthSegmentID(index) for index in range(3)]
@@ -72,7 +72,7 @@ def test_a_sample_is_made_and_comes_with_what_is_known_about_it(host, offered):
     assert set(np.unique(reference)) == {0, 1}
     assert not [str(message) for message in host.displayed if message.kind == "error"]
     # the second button shows the same explant: it is not made again
-    press(host, "ImplantSegExplant")
+    press(host, "Explant 12 weeks")
     assert classes().count("vtkMRMLScalarVolumeNode") == 2
 
 
@@ -81,7 +81,7 @@ def test_a_sample_that_cannot_be_made_says_why(host, offered, monkeypatch):
 
     broken = tuple(dataclasses.replace(one, spacing_um="-1") for one in samples.SAMPLES)
     monkeypatch.setattr(samples, "SAMPLES", broken)
-    press(host, "ImplantSegExplant")
+    press(host, "Explant 12 weeks")
     errors = [message.text for message in host.displayed if message.kind == "error"]
     assert len(errors) == 1
     assert errors[0].startswith("The sample could not be made.")

@@ -61,7 +61,7 @@ def scene_facts(story) -> dict:
 def test_from_the_phantom_to_a_quantified_scene_and_back(host, story, tmp_path):
     import slicer
 
-    story.load_sample("ImplantSegExplantWithTruth")
+    story.load_sample("Explant 12 weeks with truth")
     story.segment()
     truth, found = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert [found.GetSegmentation().GetNthSegmentID(index) for index in range(3)] == CLASSES
