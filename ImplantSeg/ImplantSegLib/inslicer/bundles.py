@@ -142,18 +142,28 @@ def details(told: Mapping[str, Any]) -> str:
     rows = {
         "Summary": told.get("summary"),
         "Network": _pairs({told.get("network", ""): "", **told.get("options", {})}),
-        "Trained on": _some(made.get("training", ())),
-        "Validated on": _some(made.get("validation", ())),
+        "Training": _some(made.get("training", ())),
+        "Validation": _some(made.get("validation", ())),
         "IoU": ", ".join(f"{name.replace('_', ' ')} {value:.1f} %" for name, value in iou.items() if value is not None),
-        "Made": _pairs({key: made[key] for key in ("date", "implantseg", "recipe_name") if key in made}),
+        "Made": _made(made),
         "Licence": told.get("licence"),
-        "File": told.get("path"),
-        "SHA-256": told.get("weights_sha256"),
     }
     cells = (
         f"<tr><td><b>{key}</b>&nbsp;</td><td>{html.escape(str(text))}</td></tr>" for key, text in rows.items() if text
     )
     return f"<table>{''.join(cells)}</table>"
+
+
+def origin(told: Mapping[str, Any]) -> str:
+    """File and checksum of ``models show --json``, too long for a line of a panel: for a tooltip."""
+    parts = {"File": told.get("path"), "SHA-256 of the weights": told.get("weights_sha256")}
+    return "\n".join(f"{key}: {text}" for key, text in parts.items() if text)
+
+
+def _made(made: Mapping[str, Any]) -> str:
+    version, recipe = made.get("implantseg"), made.get("recipe_name")
+    parts = {"": str(made.get("date", ""))[:10], "with ImplantSeg": version, "recipe": recipe}
+    return ", ".join(f"{key} {text}".strip() for key, text in parts.items() if text)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

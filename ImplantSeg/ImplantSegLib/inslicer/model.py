@@ -17,6 +17,7 @@ from ImplantSegLib.inslicer.bundles import Entry
 from ImplantSegLib.inslicer.environment import EnvironmentSection
 from ImplantSegLib.inslicer.estimate import scan_grid
 from ImplantSegLib.inslicer.facts import Facts
+from ImplantSegLib.inslicer.input import InputSection
 from ImplantSegLib.inslicer.runner import Runner, ask
 from ImplantSegLib.inslicer.section import BAD_COLOUR, ERROR_STYLE, WARNING_STYLE, Section, sentence, telling
 from ImplantSegLib.inslicer.worker import Failure
@@ -59,7 +60,9 @@ class ModelSection(Section):
         if self._listing is not None:
             self._listing.close()
         self._shown = ""
-        self._listing = ask("models", ["list", "--json"], self._on_list, self._on_failure)
+        if self.entries is None:
+            self._tell(_("Looking for models …"))
+        self._listing = ask("models", ["list", "--json", "--quick"], self._on_quick_list, self._on_failure)
 
     def refresh(self) -> None:
         """Show the chosen model, what speaks against it, and the device."""
@@ -104,6 +107,12 @@ class ModelSection(Section):
 
     # what the commands answer
 
+    def _on_quick_list(self, output: str) -> None:
+        if self.entries is None:
+            self._tell("")
+        self._on_list(output)
+        self._listing = ask("models", ["list", "--json"], self._on_list, self._on_failure)  # with the memory
+
     def _on_list(self, output: str) -> None:
         entries = [Entry.of(told) for told in json.loads(output)]
         self.entries = {entry.name: entry for entry in entries}
@@ -121,7 +130,9 @@ class ModelSection(Section):
             self._tell(sentence(failure.message, failure.remedy), ERROR_STYLE)
 
     def _on_details(self, output: str) -> None:
-        self.ui.modelDetailsLabel.text = bundles.details(json.loads(output))
+        model = json.loads(output)
+        self.ui.modelDetailsLabel.text = bundles.details(model)
+        self.ui.modelDetailsLabel.toolTip = bundles.origin(model)
 
     # what the user does
 
@@ -181,7 +192,8 @@ class ModelSection(Section):
         return self.panel.section(EnvironmentSection).facts
 
     def _scan_voxel_um(self) -> bundles.Voxel | None:
-        grid = scan_grid(self.panel)
+        scan, side_um = self.panel.section(InputSection), self.parameters.voxelSizeUm
+        grid = scan_grid(self.panel) if scan.voxel_size_known or side_um > 0 else None
         return grid.voxel_um if grid else None
 
     def _voxels_refused(self, entry: Entry) -> list[str]:

@@ -48,7 +48,11 @@ def list_models(argv: list[str]) -> None:
         "window of 512 × 512 pixels; a file that cannot be used is listed with the reason.",
     )
     _add_json(command)
-    _print_list(arguments.parse(command, argv).json)
+    command.add_argument(
+        "--quick", action="store_true", help="leave out the memory, and whether the weights fit: no import of torch"
+    )
+    options = arguments.parse(command, argv)
+    _print_list(options.json, options.quick)
 
 
 def show(argv: list[str]) -> None:
@@ -133,11 +137,11 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
 
 
-def _print_list(as_json: bool) -> None:
+def _print_list(as_json: bool, quick: bool = False) -> None:
     from ImplantSegLib.models import describe, registry
 
     own = registry.bundled()
-    entries = [describe.entry(name, path, name in own) for name, path in registry.installed().items()]
+    entries = [describe.entry(name, path, name in own, quick) for name, path in registry.installed().items()]
     print(_json(entries) if as_json else describe.list_table(entries))
 
 

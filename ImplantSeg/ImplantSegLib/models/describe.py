@@ -21,7 +21,7 @@ WINDOW = (512, 512)
 Entry = dict[str, Any]
 
 
-def entry(name: str, path: Path, is_bundled: bool) -> Entry:
+def entry(name: str, path: Path, is_bundled: bool, quick: bool = False) -> Entry:
     """Line of the list of models; a damaged file is a line too, so that it can be seen and deleted.
 
     Parameters
@@ -30,6 +30,9 @@ def entry(name: str, path: Path, is_bundled: bool) -> Entry:
         The model and its file.
     is_bundled : bool
         Whether it comes with ImplantSeg.
+    quick : bool
+        Whether to leave out what needs torch, whose import takes seconds: memory, parameters, and whether the weights
+        fit the network.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def entry(name: str, path: Path, is_bundled: bool) -> Entry:
             found |= {"bytes": path.stat().st_size, "sha256": sha256(path)}
         bundle = load(path)
         found |= _said(bundle)
-        found |= _needed(bundle)
+        found |= {} if quick else _needed(bundle)
     except InputError as error:
         found["problems"] = [error.message]
     except (AttributeError, TypeError, ValueError) as error:  # texts for numbers and the like, deep in the header

@@ -120,7 +120,7 @@ def test_models_that_were_listed_without_torch_are_listed_anew(panel, model, mon
 
 
 def test_details_follow_the_choice(host, model):
-    assert "SHA-256" in model.ui.modelDetailsLabel.text
+    assert "SHA-256" in model.ui.modelDetailsLabel.toolTip
     assert "diaphysis" in model.ui.modelDetailsLabel.text
 
 
@@ -333,3 +333,37 @@ def slicer_temporary(slicer):
     from pathlib import Path
 
     return list(Path(slicer.app.temporaryPath).iterdir())
+
+
+def test_the_list_comes_first_and_what_needs_torch_follows(host, root, folder, monkeypatch):
+    """Until there is a list, a sentence stands where it will be."""
+    from ImplantSegLib.inslicer import model
+    from ImplantSegLib.inslicer.environment import EnvironmentSection
+    from ImplantSegLib.inslicer.runner import Runner
+
+    asked = []
+    monkeypatch.setattr(EnvironmentSection, "reload", lambda self: None)
+    monkeypatch.setattr(model, "ask", lambda *question: asked.append(question) or Runner())
+    section = model_of(host.load(root / "ImplantSeg" / "ImplantSeg.py").panel)
+    assert [question[1] for question in asked] == [["list", "--json", "--quick"]]
+    assert section.ui.modelLabel.text == "Looking for models …"
+    at_once(*asked[0])
+    assert names(section) == ["compact_unet"]
+    assert section.entries["compact_unet"].memory_bytes is None
+    assert section.ui.modelLabel.text == ""
+    assert asked[-1][1] == ["list", "--json"]
+    at_once(*asked[-1])
+    assert section.entries["compact_unet"].memory_bytes > 0
+
+
+def test_voxels_of_unknown_size_are_not_compared_with_those_of_the_model(host, model):
+    import slicer
+
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan")
+    slicer.util.updateVolumeFromArray(volume, np.zeros((4, 5, 6), np.uint16))
+    model.parameters.inputVolume = volume
+    assert model.problems() == []
+    assert "times as large" not in model.ui.modelLabel.text
+    volume.SetSpacing(0.1, 0.1, 0.1)
+    model.panel.refresh()
+    assert "10.00 times as large" in model.ui.modelLabel.text

@@ -101,3 +101,15 @@ def test_details_leave_out_what_the_file_does_not_tell_and_escape_what_it_does()
     assert "bone 97.8 %" in text
     assert "Licence" not in text
     assert "Validated on" not in text
+
+
+def test_what_is_too_long_for_a_line_of_the_panel_is_told_apart():
+    told = {"path": "/models/a.safetensors", "weights_sha256": "0" * 64, "network": "unet"}
+    assert "/models" not in bundles.details(told)
+    assert bundles.origin(told) == f"File: /models/a.safetensors\nSHA-256 of the weights: {'0' * 64}"
+    assert bundles.origin({}) == ""
+
+
+def test_when_and_by_what_a_model_was_made():
+    made = {"date": "2026-11-22T16:06:20+00:00", "implantseg": "0.1.0", "recipe_name": "compact_unet"}
+    assert "2026-11-22, with ImplantSeg 0.1.0, recipe compact_unet" in bundles.details({"provenance": made})

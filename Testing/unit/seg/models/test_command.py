@@ -67,6 +67,12 @@ def test_the_list_as_json(run, model_file, folder):
         assert last["parameters"] == sum(value.numel() for value in network.parameters())
 
 
+def test_the_quick_list_leaves_out_what_needs_torch(run, model_file):
+    run("import", model_file)
+    last = json.loads(run("list", "--json", "--quick")[1])[-1]
+    assert (last["name"], last["problems"], last["memory_bytes"], last["parameters"]) == ("tiny", [], None, None)
+
+
 def test_the_bundled_model_says_what_it_was_trained_on_and_cannot_be_deleted(run):
     first = json.loads(run("--json")[1])[0]
     assert (first["deletable"], first["problems"], first["parameters"]) == (False, [], 1_080_692)
