@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,11 +48,15 @@ class Cluster:
     """Lines of shell that make the program ``implantseg`` available, such as ``module load python``."""
 
     def __post_init__(self) -> None:
-        if self.gpus < 0 or self.cores < 1 or not self.hours > 0:
+        if self.gpus < 0 or self.cores < 1 or not 0 < self.hours < math.inf:
             raise InputError(
                 f"got {self.gpus} GPUs, {self.cores} cores and {self.hours:g} hours for the cluster",
                 "wanted at least 0, at least 1, and more than 0",
             )
+        if not re.fullmatch(r"\d+(\.\d+)?[KMGT]?", self.memory):
+            raise InputError(f"got the memory {self.memory!r}, wanted SLURM's words", "pass, for example, 32G")
+        if not re.fullmatch(r"[\w.,-]*", self.partition):
+            raise InputError(f"got the partition {self.partition!r}, wanted its name", "see `sinfo` on the cluster")
 
     @property
     def time(self) -> str:

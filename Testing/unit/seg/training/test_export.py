@@ -122,6 +122,9 @@ def test_a_scan_at_its_place_stays_and_its_labels_get_their_slices(export, tmp_p
     [
         (["--set", "run.stesp=3"], "unknown key 'run.stesp'"),
         (["--hours", "0"], "0 hours for the cluster"),
+        (["--hours", "inf"], "inf hours for the cluster"),
+        (["--memory", "32 G"], "got the memory '32 G'"),
+        (["--partition", "gpu; ls"], "got the partition 'gpu; ls'"),
         (["--set", "sampling.patch=[0]"], "got patch"),
     ],
 )
