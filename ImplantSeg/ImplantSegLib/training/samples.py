@@ -101,9 +101,8 @@ def parse_slices(text: str, where: str = "slices") -> tuple[int, ...]:
     for part in filter(None, re.split(r"[\s,;]+", text)):
         match = re.fullmatch(r"(\d+)(?::(\d+))?", part)
         if not match:
-            raise InputError(
-                f"{where} has the slices {part!r}, wanted numbers and ranges, as in 3 7 10:20", "correct it"
-            )
+            message = f"{where} has the slices {part!r}, wanted numbers and ranges such as 3 7 10:20"
+            raise InputError(message, "correct it")
         first = int(match[1])
         found |= set(range(first, int(match[2]))) if match[2] else {first}
     return tuple(sorted(found))
