@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 
 from ImplantSegLib.errors import ImplantSegError
+from ImplantSegLib.inslicer import wording
 
 if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
@@ -100,24 +100,16 @@ def telling(what: str, wait_cursor: bool = False) -> Iterator[None]:
     wait_cursor : bool
         Whether the cursor tells that it takes a while.
     """
+    refused = None
     with slicer.util.tryWithErrorDisplay(what, waitCursor=wait_cursor):
         try:
             yield
         except ImplantSegError as error:
-            slicer.util.errorDisplay(f"{what}\n\n{sentence(error.message, error.remedy)}")
-
-
-_COMMAND_LINE = re.compile(r" \(implantseg [^)]*\)")
+            refused = sentence(error.message, error.remedy)
+    if refused is not None:  # told when the cursor is as usual again
+        slicer.util.errorDisplay(f"{what}\n\n{refused}")
 
 
 def sentence(message: str, remedy: str = "") -> str:
-    """Join what went wrong and what to do about it as sentences for a message box or a label.
-
-    The command line speaks to somebody at a terminal: what is to be typed there is left out here.
-    """
-    message, remedy = (
-        _COMMAND_LINE.sub("", part).replace("--max-memory", "memory limit") for part in (message, remedy)
-    )
-    return " ".join(
-        f"{part[0].upper()}{part[1:]}{'' if part[-1] in '.!?' else '.'}" for part in (message, remedy) if part
-    )
+    """Join what went wrong and what to do about it as sentences for a message box or a label."""
+    return wording.sentence(message, remedy, slicer.app.temporaryPath)
