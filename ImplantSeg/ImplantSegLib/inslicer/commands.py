@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ImplantSegLib.errors import InputError
-
 Arguments = list[str | Path]
 
 
@@ -144,33 +142,3 @@ def quality(image: Path, model: str, figure: Path, voxel_size_um: float = 0.0) -
     """Arguments of ``quality``: values and warnings as JSON, histograms as a picture."""
     chosen = ["--model", model.strip()] if model.strip() else []
     return [image, *chosen, "--json", "--figure", figure, *Part("", voxel_size_um).arguments()]
-
-
-def quantify(segmentation: Path, out: str, reference: str, weeks: float) -> Arguments:
-    """Arguments of ``quantify``.
-
-    Parameters
-    ----------
-    segmentation : Path
-        Labels as a file.
-    out : str
-        Folder for the report and its numbers.
-    reference : str
-        A label volume, a mesh, or ``screw:diameter=3.5,length=16``.
-    weeks : float
-        Healing time.
-
-    Raises
-    ------
-    InputError
-        When a field of the form was left empty.
-    """
-    if not reference.strip():
-        raise InputError("no reference screw was given", "choose a file, or write screw:diameter=3.5,length=16")
-    if not out.strip():
-        raise InputError("no folder for the results was given", "choose one")
-    if not weeks > 0:
-        raise InputError(
-            f"got a healing time of {weeks} weeks, wanted more than 0", "enter the weeks since implantation"
-        )
-    return [segmentation, "--reference", reference.strip(), "--weeks", f"{weeks:g}", "-o", out.strip()]

@@ -13,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ImplantSegLib.inslicer.runner import Runner, Step
-from ImplantSegLib.inslicer.section import ERROR_STYLE, Section, sentence, telling
+from ImplantSegLib.inslicer.section import ERROR_STYLE, WARNING_STYLE, Section, sentence, telling
 from ImplantSegLib.inslicer.worker import Failure, Item, Progress, clock
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class RunSection(Section):
         self.runner = Runner(self)
         self.on_items: Callable[[Item], None] = lambda _: None
         self.on_apply: Callable[[], None] = lambda: None
-        self._step, self._said = "", ""
+        self._step, self._said, self._stage = "", "", ""
+        self._warnings = 0
         self._started_s = 0.0
         self._stopped_by_close = False
         self._clock = qt.QTimer()
@@ -79,7 +80,7 @@ class RunSection(Section):
         """
         self.runner.refuse_second_run()
         self.on_items = items
-        self._started_s = time.monotonic()
+        self._started_s, self._warnings = time.monotonic(), 0
         self.ui.logText.clear()
         self._show_running(True)
         self.runner.start(steps, lambda output: _load(succeeded, output), ended)
@@ -126,7 +127,7 @@ class RunSection(Section):
     def on_step(self, title: str, number: int, total: int) -> None:
         """Show the step."""
         self._step = title[:1].upper() + title[1:] + (f" ({number}/{total})" if total > 1 else "")
-        self._said = ""
+        self._said = self._stage = ""
         self.ui.progressBar.maximum = 0  # at work, nobody knows how long
         self._show_state()
         self.on_line(f"== {self._step}")
@@ -136,6 +137,9 @@ class RunSection(Section):
         self.ui.progressBar.maximum = 100
         self.ui.progressBar.value = progress.percent
         self._said = str(progress)
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            self.on_line(f"{self._elapsed():>8}  {self._stage}")
         self._show_state()
 
     def on_item(self, item: Item) -> None:
@@ -143,7 +147,8 @@ class RunSection(Section):
         self.on_items(item)
 
     def on_line(self, line: str) -> None:
-        """Add a line to the log."""
+        """Add a line to the log; count those that warn."""
+        self._warnings += line.startswith("WARNING ")
         self.ui.logText.appendPlainText(line)
 
     def on_end(self, failure: Failure | None) -> None:
@@ -156,7 +161,9 @@ class RunSection(Section):
 
     def _tell_end(self, failure: Failure | None) -> None:
         if failure is None:
-            self.tell(_("Done in {time}.").format(time=self._elapsed()))
+            warned = _(" Read the warnings in the log ({count}).").format(count=self._warnings)
+            self.tell(_("Done in {time}.").format(time=self._elapsed()) + (warned if self._warnings else ""))
+            self.ui.statusLabel.styleSheet = WARNING_STYLE if self._warnings else ""
         elif failure.kind == "cancelled":
             self.tell(_("The run was cancelled."))
         else:

@@ -82,7 +82,7 @@ class Failure:
 
 
 def command(verb: str, *arguments: str | Path, python: str | None = None) -> list[str]:
-    """Command line that runs a verb and tells its progress as JSON lines.
+    """Command line that runs a verb, tells its progress as JSON lines, and logs every step.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def command(verb: str, *arguments: str | Path, python: str | None = None) -> lis
     python : str, optional
         Interpreter; by default :func:`find_python`.
     """
-    return [python or find_python(), "-m", "ImplantSegLib", verb, *map(str, arguments), "--progress", "json"]
+    told = ["--progress", "json", "--verbose"]
+    return [python or find_python(), "-m", "ImplantSegLib", verb, *map(str, arguments), *told]
 
 
 def find_python() -> str:

@@ -162,3 +162,21 @@ def test_rows_of_a_list_are_handed_on(host, panel):
     panel.run.start(steps(code), lambda _: None, items=items.append)
     host.wait(lambda: not panel.run.runner.running)
     assert [(item.index, item.status) for item in items] == [(3, "done")]
+
+
+def test_warnings_of_the_log_are_told_in_orange(host, panel):
+    panel.run.start(steps("print('WARNING unlike the training')"), lambda _: None)
+    host.wait(lambda: not panel.run.runner.running)
+    assert panel.run.ui.statusLabel.text.endswith(" Read the warnings in the log (1).")
+    assert "b26a00" in panel.run.ui.statusLabel.styleSheet
+    panel.run.start(steps("print('fine')"), lambda _: None)
+    host.wait(lambda: not panel.run.runner.running)
+    assert "warnings" not in panel.run.ui.statusLabel.text
+    assert panel.run.ui.statusLabel.styleSheet == ""
+
+
+def test_the_log_tells_each_stage_once(host, panel):
+    panel.run.start(steps(TELLS), lambda _: None)
+    host.wait(lambda: not panel.run.runner.running)
+    log = panel.run.ui.logText.toPlainText().splitlines()
+    assert [line.split()[-1] for line in log].count("slices") == 1

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from ImplantSegLib import cli
-from ImplantSegLib.errors import InputError
 from ImplantSegLib.inslicer import commands
 from ImplantSegLib.inslicer.commands import Network, Part, Preparation
 
@@ -38,26 +37,6 @@ def test_info_and_quality():
     assert commands.quality(SCAN, "m", OUT) == [SCAN, "--model", "m", "--json", "--figure", OUT]
 
 
-def test_quantify():
-    assert commands.quantify(LABELS, "out", "screw:diameter=3.5", 12.0) == [
-        LABELS, "--reference", "screw:diameter=3.5", "--weeks", "12", "-o", "out",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("out", "reference", "weeks", "message"),
-    [
-        ("out", " ", 12, "no reference screw"),
-        ("", "screw.stl", 12, "no folder"),
-        ("out", "screw.stl", 0, "got a healing time of 0 weeks"),
-        ("out", "screw.stl", float("nan"), "got a healing time of nan weeks"),
-    ],
-)
-def test_a_field_left_empty_is_named(out, reference, weeks, message):
-    with pytest.raises(InputError, match=message):
-        commands.quantify(LABELS, out, reference, weeks)
-
-
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
@@ -66,7 +45,6 @@ def test_a_field_left_empty_is_named(out, reference, weeks, message):
         ("preprocess", commands.preprocess(SCAN, OUT, Preparation(2))),
         ("info", commands.info(SCAN, 5)),
         ("quality", commands.quality(SCAN, "m", OUT)),
-        ("quantify", commands.quantify(LABELS, "out", "screw.stl", 12)),
     ],
 )
 def test_the_verbs_know_every_option(verb, arguments, capsys):

@@ -70,6 +70,7 @@ def wait_for(running: Worker, *words: str) -> dict[str, str]:
 def test_the_command_is_what_a_terminal_would_run():
     assert worker.command("segment", Path("a b.nrrd"), "out.seg.nrrd", python="PythonSlicer") == [
         "PythonSlicer", "-m", "ImplantSegLib", "segment", "a b.nrrd", "out.seg.nrrd", "--progress", "json",
+        "--verbose",
     ]  # fmt: skip
 
 
