@@ -35,7 +35,10 @@ _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 """Flag for a process of Windows that shows no console."""
 
 _KILLED = (-signal.SIGTERM, -9, 128 + 9)
-"""Exit codes of a process that was killed; the last is what a launcher tells of its child."""
+"""Exit codes of a process that was killed; the last is what a shell tells of its child."""
+
+_LAUNCHER_LOST = "exit abnormally - Report the problem"
+"""What the launcher ``PythonSlicer`` says of a child that was killed or crashed; it ends with exit code 1 then."""
 
 
 @dataclass(frozen=True)
@@ -224,14 +227,12 @@ class Worker:
         if self._failure is not None:
             return self._failure
         last = "\n".join(self._last)
-        if self.exit_code in _KILLED:
+        killed = self.exit_code in _KILLED
+        if killed or _LAUNCHER_LOST in last:
             # what the kernel does to a process when memory runs out, and what people do by hand
-            return Failure(
-                "killed",
-                "the process was killed from outside, as the system does when memory runs out",
-                "close programs, give the run less memory, or crop or bin the scan",
-                last,
-            )
+            how = "was killed from outside, as the system does" if killed else "ended all at once, as it does"
+            remedy = "close programs, give the run less memory, or crop or bin the scan"
+            return Failure("killed", f"the process {how} when memory runs out", remedy, last)
         return Failure(
             "crash", f"the process ended with exit code {self.exit_code} and did not say why", "see the log", last
         )

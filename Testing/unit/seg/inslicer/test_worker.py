@@ -148,6 +148,15 @@ def test_a_process_that_the_kernel_kills_speaks_of_memory():
     assert "when memory runs out" in running.failure.message
 
 
+def test_a_launcher_that_lost_its_child_speaks_of_memory():
+    # PythonSlicer ends with 1 then, whatever became of the Python below it
+    running = start("import sys; sys.exit('error: [/bin/python-real] exit abnormally - Report the problem.')")
+    finish(running)
+    assert running.exit_code == 1
+    assert running.failure is not None
+    assert (running.failure.kind, "when memory runs out" in running.failure.message) == ("killed", True)
+
+
 def test_a_flood_of_lines_is_read_in_portions():
     running = start(f"print('x\\n' * {3 * worker.LINES_AT_ONCE}, end='')")
     running.wait(20)
