@@ -12,6 +12,7 @@ from typing import Any
 import slicer
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.inslicer.section import sentence
 from ImplantSegQuantLib.inslicer import fov, labels
 from ImplantSegQuantLib.inslicer.geometry import to_world
 
@@ -73,7 +74,7 @@ class Choice:
             try:
                 check()
             except InputError as error:
-                sentences.append(str(error))
+                sentences.append(sentence(error.message, error.remedy))
         return sentences
 
     def inputs(self) -> str:

@@ -70,7 +70,7 @@ def text(figures: Mapping[str, float]) -> str:
             _("overlap {filled} % of the reference, {outside} % of the implant outside").format(
                 filled=_number(figures, "filled_percent"), outside=_number(figures, "outside_percent")
             ),
-            _("ambiguity {slide} µm along the screw, {volume} % of the initial volume").format(
+            _("uncertain by {slide} µm along the screw, which is {volume} % of the initial volume").format(
                 slide=_number(figures, "slide_um"), volume=_number(figures, "slide_volume_percent")
             ),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -30,8 +31,9 @@ class _Task:
     MEASURES = True
 
     def __init__(self, choice: Choice, transform: Any = None) -> None:
-        self.choice = choice
-        self.inputs = inputs.write(choice, self.MEASURES)
+        # nodes may be renamed while the run goes on, but not what their names have become
+        self.choice = dataclasses.replace(choice, name=choice.title)
+        self.inputs = inputs.write(self.choice, self.MEASURES)
         try:
             given = pose.write_pose(transform, self.inputs.folder / "given.tfm") if transform else None
         except Exception:

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.inslicer.input import chosen_path, show_no_path
+from ImplantSegLib.inslicer.section import BAD_COLOUR, sentence
 from ImplantSegLib.labels import TITLES
 from ImplantSegQuantLib.inslicer import fov, labels, names, samples
 from ImplantSegQuantLib.inslicer.choice import Choice
@@ -107,7 +108,7 @@ def _describe_segments(node: Any) -> str:
     try:
         found = labels.check(node, "segmentation")
     except InputError as error:
-        return f"<span style='color:#c62828'>{html.escape(str(error))}</span>"
+        return f"<span style='color:{BAD_COLOUR}'>{html.escape(sentence(error.message, error.remedy))}</span>"
     classes = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
     foreign = _("; left out: {names}").format(names=", ".join(found.foreign)) if found.foreign else ""
     return _("Segments: {names}").format(names=classes) + foreign

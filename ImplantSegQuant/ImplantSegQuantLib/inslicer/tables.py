@@ -20,6 +20,9 @@ FIRST = ("degradation_rate", "bone_implant_contact", "bone_volume_fraction")
 DIGITS = 5
 """Significant digits in tables; all of them are in the results' JSON."""
 
+UNDEFINED = "–"
+"""Cell of a number that is not defined, such as the contact of an implant that is gone; the column is text then."""
+
 
 def title(name: str) -> str:
     """Give the name of a measure as people read it."""
@@ -80,9 +83,11 @@ def fill_groups(table: Any, found: Iterable[Mapping[str, Any]]) -> None:
 
 
 def fill(table: Any, columns: Iterable[tuple[str, Sequence[Any]]]) -> None:
-    """Replace the columns of a table node: text where the values are text, else numbers."""
+    """Replace the columns of a table node: text where the values are text or one is undefined, else numbers."""
     data = vtk.vtkTable()
     for name, values in columns:
+        if any(value != value for value in values):  # NaN alone is not itself
+            values = [UNDEFINED if value != value else f"{value:.{DIGITS}g}" for value in values]  # noqa: PLW2901
         array = vtk.vtkStringArray() if any(isinstance(value, str) for value in values) else vtk.vtkDoubleArray()
         array.SetName(name)
         for value in values:
@@ -99,7 +104,7 @@ def as_text(table: Any, separator: str = "\t") -> str:
     lines = [separator.join(names)]
     for row in range(table.GetNumberOfRows()):
         cells = [table.GetCellText(row, column) for column in range(len(names))]
-        lines.append(separator.join("" if cell == "nan" else cell for cell in cells))
+        lines.append(separator.join("" if cell == UNDEFINED else cell for cell in cells))
     return "\n".join(lines) + "\n"
 
 

@@ -43,9 +43,9 @@ def filled(form, tmp_path):
 
 def test_an_empty_form_tells_what_is_missing(form):
     assert form.why() == [
-        "no segmentation was chosen; choose the segmented sample",
-        "no reference screw was chosen; choose the screw before it degraded",
-        "got a healing time of 0 weeks, wanted more than 0; enter the weeks since implantation",
+        "No segmentation was chosen. Choose the segmented sample.",
+        "No reference screw was chosen. Choose the screw before it degraded.",
+        "Got a healing time of 0 weeks, wanted more than 0. Enter the weeks since implantation.",
     ]
     for button in ("registerButton", "acceptButton", "redoButton", "adjustButton", "refineButton", "takeButton"):
         assert not getattr(form.registration.ui, button).enabled
@@ -88,7 +88,7 @@ def test_a_reference_that_is_no_file_is_told(filled, tmp_path):
     filled.sample.ui.referenceKindComboBox.currentIndex = FILE
     filled.sample.ui.referencePathLineEdit.currentPath = str(tmp_path / "none.stl")
     (sentence,) = filled.why()
-    assert sentence.startswith("there is no file")
+    assert sentence.startswith("There is no file")
 
 
 def test_the_segmentation_itself_is_neither_reference_nor_truth(filled):
@@ -97,8 +97,8 @@ def test_the_segmentation_itself_is_neither_reference_nor_truth(filled):
     filled.sample.ui.referenceSegmentationSelector.setCurrentNode(node)
     filled.sample.ui.truthSelector.setCurrentNode(node)
     first, second = filled.why()
-    assert first.startswith("the reference is the segmentation itself")
-    assert second.startswith("the ground truth is the segmentation itself")
+    assert first.startswith("The reference is the segmentation itself")
+    assert second.startswith("The ground truth is the segmentation itself")
 
 
 def test_a_segmentation_without_implant_is_told_in_the_form_too(filled):
@@ -106,26 +106,26 @@ def test_a_segmentation_without_implant_is_told_in_the_form_too(filled):
     for name in ("residual_material", "degradation_layer"):
         node.GetSegmentation().RemoveSegment(name)
     filled.panel.refresh()
-    assert "the segmentation labels has no implant" in filled.why()[0]
+    assert "The segmentation labels has no implant" in filled.why()[0]
     assert "has no implant" in filled.sample.ui.segmentsLabel.text
 
 
 def test_the_field_of_view_can_be_a_circle_or_a_mask(filled):
     ui = filled.sample.ui
     ui.fovKindComboBox.currentIndex = CIRCLE
-    assert filled.why()[0].startswith("got the field of view circle:0,0,0, wanted a radius above 0")
+    assert filled.why()[0].startswith("Got the field of view circle:0,0,0, wanted a radius above 0")
     ui.circleYSpinBox.value, ui.circleXSpinBox.value, ui.circleRadiusSpinBox.value = 21.5, 19.5, 18.0
     assert filled.sample.choice().fov == "circle:21.5,19.5,18"
     assert filled.why() == []
     ui.fovKindComboBox.currentIndex = MASK
-    assert filled.why()[0].startswith("no mask of the field of view was chosen")
+    assert filled.why()[0].startswith("No mask of the field of view was chosen")
     ui.fovKindComboBox.currentIndex = BOX
     assert filled.sample.choice().fov == "box"
 
 
 def test_a_study_folder_that_is_a_file_is_told(filled, tmp_path):
     filled.sample.ui.studyPathLineEdit.currentPath = str(tmp_path / "labels.seg.nrrd")
-    assert "cannot be written; choose another folder" in filled.why()[0]
+    assert "cannot be written. Choose another folder" in filled.why()[0]
     filled.sample.ui.studyPathLineEdit.currentPath = str(tmp_path / "study")
     assert filled.why() == []
     assert filled.sample.choice().results == tmp_path / "study" / "labels"
@@ -291,7 +291,7 @@ def test_a_transform_that_bends_is_told_before_any_run(filled):
     filled.sample.choice().segmentation.SetAndObserveTransformNodeID(grid.GetID())
     filled.panel.refresh()
     (sentence,) = filled.why()
-    assert sentence.startswith("the segmentation labels lies under the transform bent, which is not linear")
+    assert sentence.startswith("The segmentation labels lies under the transform bent, which is not linear")
 
 
 def test_a_sample_that_would_be_replaced_is_told(filled, host, tmp_path):

@@ -35,9 +35,9 @@ def test_the_table_tells_values_units_truth_and_errors(table):
     assert column(table, "Key") == [*first, *(name for name in MEASURES if name not in first)]
     assert column(table, "Measure")[0] == "Degradation rate, DR (surface by voxel faces)"
     assert column(table, "Unit") == ["mm/a", "%", "%", "mm³", "µm"]
-    assert column(table, "Value") == ["0.33", "44", "38.5", "22", "nan"]
-    assert column(table, "Truth") == ["0.3", "40", "35", "20", "nan"]
-    assert column(table, "Error (%)") == ["10", "10", "10", "10", "nan"]
+    assert column(table, "Value") == ["0.33", "44", "38.5", "22", "–"]
+    assert column(table, "Truth") == ["0.3", "40", "35", "20", "–"]
+    assert column(table, "Error (%)") == ["10", "10", "10", "10", "–"]
     assert table.GetColumnIndex("Low") == -1  # no measure has an interval
 
 
@@ -229,7 +229,7 @@ def test_everything_comes_back_from_an_mrb(table, host, tmp_path):
     again = samples.tables()
     assert [found.GetAttribute(names.SAMPLE) for found in again] == ["one", "two"]
     assert [found.GetAttribute(names.WEEKS) for found in again] == ["12", "24"]
-    assert column(again[0], "Error (%)") == ["10", "10", "10", "10", "nan"]
+    assert column(again[0], "Error (%)") == ["10", "10", "10", "10", "–"]
     assert samples.result(again[0])["measurements"]["degradation_rate"]["value"] == pytest.approx(0.33)
     node = samples.find("one", names.POSE)
     np.testing.assert_allclose(pose.scan_from_reference(node), placed, atol=1e-12)

@@ -223,3 +223,22 @@ def test_the_self_test_of_the_module_runs_to_its_end(host):
 
     host.load(ROOT / "ImplantSegQuant" / "ImplantSegQuant.py")
     slicer.selfTests["ImplantSegQuant"]()
+
+
+def test_nodes_may_be_renamed_and_removed_while_they_are_measured(host, form):
+    import slicer
+
+    from ImplantSegQuantLib.inslicer import names, samples
+
+    sample, _registration, run, results, _samples = form.panel.sections
+    node = sample.ui.segmentationSelector.currentNode()
+    known_as = node.GetName()
+    run.ui.applyButton.click()
+    host.process(300)
+    node.SetName("something/else")
+    host.process(300)
+    slicer.mrmlScene.RemoveNode(node)
+    finish(host, form)
+    assert host.displayed == []
+    assert results.sample == known_as
+    assert samples.find(known_as, names.POSE) is not None
