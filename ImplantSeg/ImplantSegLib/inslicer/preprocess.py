@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
 
 
+_LEAST_WIDTH, _MARGINS = 200, 30
+"""Width of the histogram in a very narrow panel, and what the panel needs beside it, in pixels."""
+
+
 class PreprocessSection(Section):
     """What is done to the scan before it is segmented."""
 
@@ -32,6 +36,7 @@ class PreprocessSection(Section):
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
         self._shown: tuple[Any, Any] | None = None
+        self._checked: tuple[str, str] | None = None
         self.ui.qualityWarningLabel.styleSheet = WARNING_STYLE
         self.ui.slicePreviewButton.connect("clicked(bool)", self._on_preview)
         self.ui.showPreviewCheckBox.connect("toggled(bool)", self._on_show_preview)
@@ -52,6 +57,8 @@ class PreprocessSection(Section):
     def refresh(self) -> None:
         """Show the voxel size after binning."""
         parameters, ready = self.parameters, not self._input.problems() and not self.panel.run.runner.running
+        if self._checked not in (None, self._subject()):
+            self._forget_quality()
         self.ui.denoiseStrengthSlider.enabled = parameters.denoise
         for widget in (self.ui.lowPercentSpinBox, self.ui.highPercentSpinBox):
             widget.enabled = parameters.scaleByPercentiles
@@ -71,6 +78,11 @@ class PreprocessSection(Section):
         self._shown = None
         self.ui.showPreviewCheckBox.enabled = False
         self.ui.showPreviewCheckBox.checked = False
+        self._forget_quality()
+
+    def _forget_quality(self) -> None:
+        """Show nothing that was said about another scan, or by comparison with another model."""
+        self._checked = None
         for label in (self.ui.qualityLabel, self.ui.qualityWarningLabel, self.ui.histogramLabel):
             label.clear()
             label.visible = False
@@ -100,6 +112,15 @@ class PreprocessSection(Section):
 
     # the quality
 
+    def _subject(self) -> tuple[str, str]:
+        """Scan and model that a check is about."""
+        try:
+            scan = self._input.scan()
+            scan.check()
+        except InputError:
+            return "", self.parameters.model
+        return scan.identity, self.parameters.model
+
     def _on_quality(self) -> None:
         with telling(_("The scan could not be checked.")):
             folder = temporary.new_folder()
@@ -107,6 +128,7 @@ class PreprocessSection(Section):
 
             def steps() -> list[Step]:
                 scan = self._input.scan()
+                self._checked = self._subject()
                 arguments = commands.quality(scan.file(folder), self.parameters.model, figure, scan.told_voxel_size_um)
                 return [Step("checking the scan", "quality", arguments)]
 
@@ -128,7 +150,7 @@ class PreprocessSection(Section):
         picture = qt.QPixmap(str(figure))
         if picture.isNull():
             raise InputError(f"the picture {figure} cannot be shown", "look at the log")
-        width = min(picture.width(), 440)
+        width = min(picture.width(), max(_LEAST_WIDTH, self.form.width - _MARGINS))
         self.ui.histogramLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
         self.ui.histogramLabel.visible = True
 

@@ -157,6 +157,12 @@ def test_the_check_shows_the_warnings_the_values_and_the_histogram(host, section
     assert section.ui.histogramLabel.pixmap.width() == 60
     import slicer
 
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another scan")
+    slicer.util.updateVolumeFromArray(other, np.zeros(SHAPE, np.float32))
+    section.parameters.inputVolume = other
+    assert section.ui.qualityLabel.text == ""
+    assert not section.ui.histogramLabel.isVisibleTo(section.form)
+
     slicer.mrmlScene.Clear(0)
     host.process()
     assert section.ui.qualityLabel.text == ""
