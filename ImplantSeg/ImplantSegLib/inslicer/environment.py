@@ -69,10 +69,12 @@ class EnvironmentSection(Section):
 
     def close(self) -> None:
         """Ask no longer."""
-        for runner in (self._asking, self._reporting):
-            if runner is not None:
-                runner.close()
+        asked = [runner for runner in (self._asking, self._reporting) if runner is not None and runner.running]
+        for runner in asked:
+            runner.close()
         self._asking = None  # asked again when the panel is shown again
+        if asked and self.facts is not None:
+            self._tell_lacking()
 
     def _on_facts(self, output: str) -> None:
         self.facts = facts = json.loads(output)
@@ -83,9 +85,12 @@ class EnvironmentSection(Section):
         self.ui.torchLabel.text = told.device_line(facts)
         self.ui.installPackagesButton.enabled = bool(told.missing(facts))
         self.ui.installTorchButton.enabled = not told.torch_will_do(facts)
-        lacking = _lacking(facts)
-        self.tell("\n".join(lacking) or _("Nothing is missing."), error=bool(lacking))
+        self._tell_lacking()
         self.panel.refresh()
+
+    def _tell_lacking(self) -> None:
+        lacking = _lacking(self.facts) if self.facts is not None else []
+        self.tell("\n".join(lacking) or _("Nothing is missing."), error=bool(lacking))
 
     def _on_failure(self, failure: Failure) -> None:
         if failure.kind != "cancelled":

@@ -114,6 +114,10 @@ class EstimateSection(Section):
         if self._asking is not None:
             self._asking.close()
 
+    def scene_closed(self) -> None:
+        """Tell no more about a scan that is gone."""
+        self._tell("")
+
     @property
     def _asking_now(self) -> bool:
         return self._asking is not None and self._asking.running

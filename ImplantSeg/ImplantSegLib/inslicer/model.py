@@ -100,6 +100,8 @@ class ModelSection(Section):
 
     def close(self) -> None:
         """Ask no longer."""
+        if self._deed is not None and self._deed.running:
+            self._tell("")
         for runner in (self._listing, self._deed, self._showing):
             if runner is not None:
                 runner.close()

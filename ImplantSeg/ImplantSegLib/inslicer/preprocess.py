@@ -158,8 +158,8 @@ class PreprocessSection(Section):
 def text_of(quality: dict[str, Any]) -> str:
     """Say what ``quality --json`` found, a line for each class and each pair of neighbours in grey."""
     lines = [
-        _("{name}: {mean} ± {std}, signal to noise {snr:.1f}").format(
-            name=_title(name), mean=_number(grey["mean"]), std=_number(grey["std"]), snr=grey["snr"]
+        _("{name}: {mean} ± {std}, signal to noise {snr}").format(
+            name=_title(name), mean=_number(grey["mean"]), std=_number(grey["std"]), snr=_ratio(grey["snr"])
         )
         for name, grey in quality["classes"].items()
     ]
@@ -167,12 +167,16 @@ def text_of(quality: dict[str, Any]) -> str:
     for pair in (f"{first}/{second}" for first, second in itertools.pairwise(names)):
         ratio = quality["cnr"][pair]["pooled"]
         both = " / ".join(map(_title, pair.split("/")))
-        lines.append(_("{both}: contrast to noise {ratio:.1f}").format(both=both, ratio=ratio))
+        lines.append(_("{both}: contrast to noise {ratio}").format(both=both, ratio=_ratio(ratio)))
     return "\n".join(lines)
 
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"  # undefined where a class has one grey value
 
 
 def _title(name: str) -> str:

@@ -93,19 +93,26 @@ class ResultSection(Section):
         self.ui.resumeCheckBox.visible = self.path is not None
         self.ui.segmentsLabel.visible = bool(self.ui.segmentsLabel.text)
 
-    def _part_with_other_scans(self) -> None:
-        """When another scan is chosen, its result shall not replace that of the one before."""
+    def _identity(self) -> str:
+        """Which scan is chosen; empty where none is that can be segmented."""
         try:
             scan = self.panel.section(InputSection).scan()
             scan.check()
         except InputError:
+            return ""
+        return scan.identity
+
+    def _part_with_other_scans(self) -> None:
+        """When another scan is chosen, its result shall not replace that of the one before."""
+        identity = self._identity()
+        before, self._scan = self._scan, identity or self._scan
+        if not identity or before in ("", identity):
             return
-        before, self._scan = self._scan, scan.identity
-        if before not in ("", self._scan):
-            for name in ("outputSegmentation", "outputUncertainty"):
-                node = getattr(self.parameters, name)
-                if node is not None and node.GetAttribute(RESULT_OF) == before:
-                    setattr(self.parameters, name, None)
+        self.ui.segmentsLabel.text = ""
+        for name in ("outputSegmentation", "outputUncertainty"):
+            node = getattr(self.parameters, name)
+            if node is not None and node.GetAttribute(RESULT_OF) not in (None, identity):
+                setattr(self.parameters, name, None)
 
     def _may_write(self, request: Request) -> bool:
         """Ask before a file is replaced that was not made here from the same scan."""
@@ -121,18 +128,18 @@ class ResultSection(Section):
             return
         work = Segmenting(request)
         self.ui.segmentsLabel.text = ""
-        temporary.start(self.panel.run, work.steps, lambda _: self._load(work), work.close)
+        identity = request.scan.identity  # a node that is removed meanwhile has none any more
+        temporary.start(self.panel.run, work.steps, lambda _: self._load(work, identity), work.close)
 
-    def _load(self, work: Segmenting) -> None:
+    def _load(self, work: Segmenting, identity: str) -> None:
         node, unsure = work.load()
-        identity = work.request.scan.identity
         if work.request.result.path is not None:
             self._written[work.request.result.path] = identity
         for one in filter(None, (node, unsure)):
             one.SetAttribute(RESULT_OF, identity)
-        parameters = self.parameters
-        if parameters is not None:  # another module may be shown by now
-            self._show(node, unsure)
+        if self.parameters is not None:  # another module may be shown by now
+            if self._identity() in ("", identity):  # what is chosen by now gets a result of its own
+                self._show(node, unsure)
         elif node is not None:
             stored = self.panel.logic.getParameterNode()
             stored.outputSegmentation = node

@@ -207,3 +207,18 @@ def test_the_real_command_answers_in_the_background(host, root, monkeypatch):
     host.wait(lambda: section.facts is not None, timeout_s=120)
     assert section.ui.packageTable.rowCount == len(section.facts["packages"])
     assert section.ui.torchLabel.text.startswith("PyTorch ")
+
+
+def test_a_scene_that_is_closed_while_it_looks_leaves_what_was_known(host, root, section, monkeypatch):
+    import slicer
+
+    from ImplantSegLib.inslicer import environment, runner
+
+    monkeypatch.setattr(runner.worker, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(environment, "ask", runner.ask)
+    assert section.ui.environmentLabel.text == "Nothing is missing."
+    section.ui.refreshEnvironmentButton.click()
+    assert section.ui.environmentLabel.text == "Looking …"
+    slicer.mrmlScene.Clear(0)
+    host.process(50)
+    assert section.ui.environmentLabel.text == "Nothing is missing."

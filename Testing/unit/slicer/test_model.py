@@ -367,3 +367,16 @@ def test_voxels_of_unknown_size_are_not_compared_with_those_of_the_model(host, m
     volume.SetSpacing(0.1, 0.1, 0.1)
     model.panel.refresh()
     assert "10.00 times as large" in model.ui.modelLabel.text
+
+
+def test_a_closed_scene_leaves_no_estimate_under_way(host, panel):
+    import slicer
+
+    from ImplantSegLib.inslicer.estimate import EstimateSection
+
+    estimate = panel.section(EstimateSection)
+    panel.parameters.inputVolume = scan(0.01)
+    assert estimate.ui.estimateLabel.text == "Estimating …"
+    slicer.mrmlScene.Clear(0)
+    host.process()
+    assert estimate.ui.estimateLabel.text == ""

@@ -168,6 +168,23 @@ def test_the_check_shows_the_warnings_the_values_and_the_histogram(host, section
     assert section.ui.qualityLabel.text == ""
 
 
+def test_ratios_that_are_undefined_are_a_dash(host):
+    from ImplantSegLib.inslicer.preprocess import text_of
+
+    told = {
+        "classes": {
+            "class_0": {"mean": 7.0, "std": 0.0, "snr": None},
+            "class_1": {"mean": 9.0, "std": 0.0, "snr": None},
+        },
+        "cnr": {"class_0/class_1": {"pooled": None}},
+    }
+    assert text_of(told).splitlines() == [
+        "background: 7 ± 0, signal to noise –",
+        "grey class 1: 9 ± 0, signal to noise –",
+        "background / grey class 1: contrast to noise –",
+    ]
+
+
 def test_the_options_of_the_check_are_those_of_the_command(capsys):
     from ImplantSegLib import cli
 

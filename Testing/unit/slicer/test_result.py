@@ -265,6 +265,32 @@ def test_another_scan_gets_a_result_of_its_own(host, section, volume):
     assert section.parameters.outputSegmentation is first
 
 
+def test_a_scan_that_is_chosen_during_the_run_of_another_gets_a_result_of_its_own(host, section, volume):
+    import slicer
+
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+    slicer.util.updateVolumeFromArray(other, np.arange(120, dtype=np.uint16).reshape(4, 5, 6))
+    section.apply()
+    section.parameters.inputVolume = other
+    host.wait(lambda: not section.panel.run.runner.running, timeout_s=60)
+    assert slicer.util.getNode("scan segmentation") is not None
+    assert section.parameters.outputSegmentation is None
+    assert section.ui.segmentsLabel.text == ""
+
+
+def test_the_result_of_a_scan_that_was_deleted_is_not_replaced_by_that_of_the_next(host, section, volume):
+    import slicer
+
+    section.apply()
+    slicer.mrmlScene.RemoveNode(volume)
+    host.wait(lambda: not section.panel.run.runner.running, timeout_s=60)
+    assert section.parameters.outputSegmentation.GetName() == "scan segmentation"
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+    slicer.util.updateVolumeFromArray(other, np.arange(120, dtype=np.uint16).reshape(4, 5, 6))
+    section.parameters.inputVolume = other
+    assert section.parameters.outputSegmentation is None
+
+
 @pytest.mark.parametrize("answer", [True, False])
 def test_a_file_that_is_there_is_replaced_only_after_a_question(host, section, volume, tmp_path, answer):
     (tmp_path / "labels.seg.nrrd").write_text("precious")
