@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ImplantSegLib import arguments
@@ -81,16 +82,19 @@ def register(argv: list[str]) -> None:
     command.add_argument("--spacing-um", type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
     options = arguments.parse(command, argv)
 
-    from ImplantSegLib.files import refuse_overwriting
+    from ImplantSegLib.files import check_writable, refuse_folder, refuse_overwriting
     from ImplantSegQuantLib.mesh_file import check_suffix, write_surface
-    from ImplantSegQuantLib.pose import save_pose
+    from ImplantSegQuantLib.pose import check_output, save_pose
     from ImplantSegQuantLib.registration import RegisterJob, find_pose
 
     for source in filter(None, (options.segmentation, options.reference, options.start)):
         for target in filter(None, (options.out, options.surface)):
             refuse_overwriting(source, target)
+    check_output(options.out)
     if options.surface:
         check_suffix(options.surface)
+        refuse_folder(Path(options.surface))
+        check_writable(Path(options.surface).parent)
     job = RegisterJob(options.segmentation, options.reference, options.start, options.fov, options.spacing_um)
     found = find_pose(job)
     save_pose(found.pose, options.out)

@@ -130,7 +130,7 @@ def check(figures: dict[str, float], source: str, node_mm: float) -> None:
         f"(at least {SOUND_LIMIT_PERCENT:g}) and lies {figures['boundary_offset_um']:+.0f} µm from it all over, "
         f"{figures['filled_percent']:.0f} % of it is implant (at least {FILLED_LIMIT_PERCENT:g})",
         "check that it is the same type of screw in the same units and that labels 1 and 2 are the implant, "
-        "or give a pose to start from",
+        "or give another pose to start from",
     )
 
 
@@ -157,6 +157,8 @@ def _slide(pair: Pair, matrix: Array) -> tuple[float, float]:
     """Length in mm of the slide that cannot be told apart, and the range of the volume along it in percent."""
     # only the scan's own points: the same ones before and after, so that the sample adds no noise
     points, scale_mm = pair.scan.points_mm[:SCORE_POINTS], 2 * pair.scan.node_mm
+    if not pair.seen_points(matrix, 4 * SCORE_POINTS).size:
+        return float("nan"), float("nan")  # a pose that takes the reference out of sight
     rotation, translation, centre = easiest_slide(pair, matrix)
     nodes, _ = _grid(pair)
     best, start = pair.field.rigid_cost(points, matrix, scale_mm), _volume(pair, nodes, matrix)

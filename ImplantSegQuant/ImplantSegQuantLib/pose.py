@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import atomic_path
+from ImplantSegLib.files import atomic_path, check_writable, refuse_folder
 
 Array = np.ndarray[Any, Any]
+
+SUFFIXES = (".tfm", ".txt", ".h5")
+"""Files of transforms that a pose is written to."""
 
 RIGID_TOLERANCE = 1e-4
 """How far RᵀR of a loaded pose may be from the identity."""
@@ -41,6 +44,23 @@ class Pose:
     def inverse(self) -> Pose:
         """Motion from the reference to the scan."""
         return Pose(np.linalg.inv(self.matrix), self.quality)
+
+
+def check_output(path: str | Path) -> None:
+    """Refuse a name that no pose can be written to, before one is looked for.
+
+    Raises
+    ------
+    InputError
+        For another suffix, a folder, or a place that may not be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"got the pose {path}, wanted a name that ends with {', '.join(SUFFIXES)}", "choose one of them"
+        )
+    refuse_folder(path)
+    check_writable(path.parent)
 
 
 def save_pose(pose: Pose, path: str | Path) -> None:

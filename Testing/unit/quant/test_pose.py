@@ -6,7 +6,7 @@ import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
+from ImplantSegQuantLib.pose import Pose, check_output, load_pose, save_pose
 
 
 def tilted() -> Pose:
@@ -68,3 +68,12 @@ def test_what_is_no_pose_is_refused(tmp_path):
     sitk.WriteTransform(sitk.Euler2DTransform(), str(plane))
     with pytest.raises(InputError, match="linear transform of space"):
         load_pose(plane)
+
+
+def test_a_name_that_no_pose_can_have_is_refused_before_the_work(tmp_path):
+    (tmp_path / "folder.tfm").mkdir()
+    (tmp_path / "file").write_text("")
+    check_output(tmp_path / "new" / "pose.tfm")
+    for name, words in (("pose.xyz", "ends with .tfm"), ("folder.tfm", "is a folder"), ("file/pose.h5", "is a file")):
+        with pytest.raises(InputError, match=words):
+            check_output(tmp_path / name)
