@@ -33,8 +33,11 @@ WAIT_MS = 1500
 
 def scan_grid(panel: Panel) -> Grid | None:
     """Give the voxels that the network would see, or ``None`` while there is no scan that can be segmented."""
+    source = panel.section(InputSection)
+    if not source.voxel_size_told:
+        return None
     try:
-        scan = panel.section(InputSection).scan()
+        scan = source.scan()
         scan.check()
         return Grid.of(scan, Preparation.of(panel.parameters).binning)
     except InputError:

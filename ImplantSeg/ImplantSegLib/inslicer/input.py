@@ -76,6 +76,11 @@ class InputSection(Section):
         volume = self.parameters.inputVolume
         return volume is None or geometry.voxel_size_known(volume)
 
+    @property
+    def voxel_size_told(self) -> bool:
+        """Whether the scan or the user says how large the voxels are; true where there is no scan."""
+        return self.voxel_size_known or self.parameters.voxelSizeUm > 0
+
     def problems(self) -> list[str]:
         """Tell what is wrong with the scan or the region."""
         try:

@@ -194,11 +194,12 @@ class ModelSection(Section):
         return self.panel.section(EnvironmentSection).facts
 
     def _scan_voxel_um(self) -> bundles.Voxel | None:
-        scan, side_um = self.panel.section(InputSection), self.parameters.voxelSizeUm
-        grid = scan_grid(self.panel) if scan.voxel_size_known or side_um > 0 else None
+        grid = scan_grid(self.panel)
         return grid.voxel_um if grid else None
 
     def _voxels_refused(self, entry: Entry) -> list[str]:
+        if entry.voxel_um is not None and not self.panel.section(InputSection).voxel_size_told:
+            return [_("The scan does not say how large its voxels are: enter it in the section Scan.")]
         scan_um = self._scan_voxel_um()
         if bundles.is_usable(bundles.voxel_ratio(entry.voxel_um, scan_um)):
             return []

@@ -16,6 +16,9 @@ from ImplantSegLib.inslicer.section import sentence
 from ImplantSegQuantLib.inslicer import fov, labels
 from ImplantSegQuantLib.inslicer.geometry import to_world
 
+_LONGEST_FOLDER = 100
+"""Characters of a folder's name: file systems take 255 bytes, Windows 260 characters with all that is around."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -57,12 +60,12 @@ class Choice:
     @property
     def title(self) -> str:
         """Name of the sample."""
-        return self.name.strip() or (self.segmentation.GetName() if self.segmentation else "")
+        return self.name.strip() or (self.segmentation.GetName().strip() if self.segmentation else "")
 
     @property
     def results(self) -> Path:
         """Folder of the results: of the sample's name, in the study's folder or in one that Slicer clears."""
-        folder = re.sub(r"[^\w.-]+", "_", self.title).strip("._") or "sample"
+        folder = re.sub(r"[^\w.-]+", "_", self.title)[:_LONGEST_FOLDER].strip("._") or "sample"
         return (self.study or Path(slicer.app.temporaryPath) / f"ImplantSegQuant-{os.getpid()}") / folder
 
     def problems(self, measure: bool = True) -> list[str]:

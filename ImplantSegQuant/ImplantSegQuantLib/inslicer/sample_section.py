@@ -110,7 +110,7 @@ def _describe_segments(node: Any) -> str:
     except InputError as error:
         return f"<span style='color:{BAD_COLOUR}'>{html.escape(sentence(error.message, error.remedy))}</span>"
     classes = ", ".join(TITLES[label] for label in sorted(found.labels.values()))
-    foreign = _("; left out: {names}").format(names=", ".join(found.foreign)) if found.foreign else ""
+    foreign = _("; left out: {names}").format(names=html.escape(", ".join(found.foreign))) if found.foreign else ""
     return _("Segments: {names}").format(names=classes) + foreign
 
 

@@ -362,8 +362,11 @@ def test_voxels_of_unknown_size_are_not_compared_with_those_of_the_model(host, m
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan")
     slicer.util.updateVolumeFromArray(volume, np.zeros((4, 5, 6), np.uint16))
     model.parameters.inputVolume = volume
-    assert model.problems() == []
+    assert model.problems() == ["The scan does not say how large its voxels are: enter it in the section Scan."]
     assert "times as large" not in model.ui.modelLabel.text
+    model.parameters.voxelSizeUm = 10
+    assert model.problems() == []
+    model.parameters.voxelSizeUm = 0
     volume.SetSpacing(0.1, 0.1, 0.1)
     model.panel.refresh()
     assert "10.00 times as large" in model.ui.modelLabel.text

@@ -316,3 +316,16 @@ def test_a_pose_goes_with_a_sample_that_gets_its_name_later(filled):
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     assert tree.GetItemByName("labels") == tree.GetItemByDataNode(filled.sample.choice().segmentation)
     assert tree.GetItemParent(tree.GetItemByDataNode(node)) == samples.folder("tibia 7")
+
+
+def test_names_are_shown_as_they_are_and_folders_are_not_too_long(filled):
+    name = "<b>screw</b> " + 300 * "x"
+    filled.sample.ui.segmentationSelector.currentNode().SetName(name)
+    filled.panel.refresh()
+    import qt
+
+    for label in (filled.sample.ui.studyNoteLabel, filled.results.ui.sampleLabel, filled.run.ui.statusLabel):
+        assert label.textFormat == qt.Qt.PlainText
+    folder = filled.sample.choice().results.name
+    assert folder.startswith("b_screw_b_x")
+    assert len(folder) <= 100

@@ -232,7 +232,8 @@ def test_nodes_may_be_renamed_and_removed_while_they_are_measured(host, form):
 
     sample, _registration, run, results, _samples = form.panel.sections
     node = sample.ui.segmentationSelector.currentNode()
-    known_as = node.GetName()
+    known_as = 'Ünï/"code" <b>'
+    node.SetName(f"{known_as} ")
     run.ui.applyButton.click()
     host.process(300)
     node.SetName("something/else")
