@@ -6,7 +6,9 @@ import argparse
 import logging
 import math
 import re
+import shutil
 import sys
+import textwrap
 from typing import Any, NoReturn
 
 from ImplantSegLib import progress
@@ -42,7 +44,7 @@ def parser(verb: str, description: str, examples: str) -> argparse.ArgumentParse
     """
     result = _Parser(
         prog=f"implantseg {verb}",
-        description=description,
+        description=textwrap.fill(description, max(shutil.get_terminal_size().columns - 2, 40)),
         epilog="examples:\n" + "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -172,6 +172,15 @@ def test_quality_tells_a_bare_shank_from_a_head(found_at):
     assert shank["slide_volume_percent"] < 0.1
 
 
+def test_a_pose_out_of_sight_is_told_by_figures(reference, found_at):
+    _, labels, found = found_at("middle")
+    away = np.eye(4)
+    away[0, 3] = 500
+    figures = register.assess(labels, reference, Pose(away @ found.matrix))
+    assert (figures["outside_percent"], figures["filled_percent"]) == (100, 0)
+    assert np.isnan(figures["slide_um"])
+
+
 @pytest.mark.parametrize("site", SITES)
 def test_quality_of_a_good_fit(found_at, site):
     figures = found_at(site)[2].quality
