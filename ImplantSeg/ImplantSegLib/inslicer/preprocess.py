@@ -62,7 +62,7 @@ class PreprocessSection(Section):
         self.ui.denoiseStrengthSlider.enabled = parameters.denoise
         for widget in (self.ui.lowPercentSpinBox, self.ui.highPercentSpinBox):
             widget.enabled = parameters.scaleByPercentiles
-        self.ui.binnedLabel.text = self._binned() if ready else ""
+        self.ui.binnedLabel.text = self._binned() if ready and self._input.voxel_size_told else ""
         self.ui.slicePreviewButton.enabled = ready and Preparation.of(parameters).needed and not self.problems()
         self.ui.qualityButton.enabled = ready
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ from ImplantSegLib.inslicer.worker import Failure, Item, Progress, clock
 
 if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
+
+
+_LOGGER = re.compile(r"^(\w+) ImplantSeg[\w.]+:")
+"""Begin of a line of a log: how grave it is, and the module that nobody in front of a panel wants to know."""
 
 
 class RunSection(Section):
@@ -149,6 +154,7 @@ class RunSection(Section):
     def on_line(self, line: str) -> None:
         """Add a line to the log; count those that warn."""
         self._warnings += line.startswith("WARNING ")
+        line = _LOGGER.sub(r"\1:", line)
         self.ui.logText.appendPlainText(line)
 
     def on_end(self, failure: Failure | None) -> None:

@@ -55,6 +55,9 @@ def test_the_choices_are_the_options_of_the_command(section, volume):
     assert Preparation.of(section.parameters) == Preparation(3, 0.8, (0.5, 99.9))
     assert section.ui.denoiseStrengthSlider.enabled
     assert section.ui.binnedLabel.text == "voxels of 30 × 60 µm"
+    volume.SetSpacing(1, 1, 1)  # as Slicer reads a file that does not tell it
+    section.panel.refresh()
+    assert section.ui.binnedLabel.text == ""
 
 
 def test_percentiles_the_wrong_way_round_are_a_problem(section, volume):

@@ -165,10 +165,11 @@ def test_rows_of_a_list_are_handed_on(host, panel):
 
 
 def test_warnings_of_the_log_are_told_in_orange(host, panel):
-    panel.run.start(steps("print('WARNING unlike the training')"), lambda _: None)
+    panel.run.start(steps("print('WARNING ImplantSegLib.inference.predict: unlike the training')"), lambda _: None)
     host.wait(lambda: not panel.run.runner.running)
     assert panel.run.ui.statusLabel.text.endswith(" Read the warnings in the log (1).")
     assert "b26a00" in panel.run.ui.statusLabel.styleSheet
+    assert panel.run.ui.logText.toPlainText().splitlines()[-1] == "WARNING: unlike the training"
     panel.run.start(steps("print('fine')"), lambda _: None)
     host.wait(lambda: not panel.run.runner.running)
     assert "warnings" not in panel.run.ui.statusLabel.text
