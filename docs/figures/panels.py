@@ -8,6 +8,7 @@ the widgets look a little different in the application. The slice and 3D views a
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def segmenting(story: Story, folder: Path) -> None:
     story.press(module, "qualityButton")
     photograph(module, "qualityButton", folder / "panel-preprocess.png")
     story.start(module, "applyButton")
-    host.wait(lambda: " left" in widget(module, "statusLabel").text, timeout_s=120)
+    host.wait(lambda: re.search(r"segment .* left", widget(module, "statusLabel").text), timeout_s=120)
     photograph(module, "applyButton", folder / "panel-run.png")
     story.settle(module)
     for button in ("qualityButton", "applyButton"):

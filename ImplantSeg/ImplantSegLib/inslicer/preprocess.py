@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ImplantSegLib.inslicer.panel import Panel
 
 
-_LEAST_WIDTH, _MARGINS = 200, 30
-"""Width of the histogram in a very narrow panel, and what the panel needs beside it, in pixels."""
+_WIDTH = 320
+"""Largest width of the histogram in pixels: it fits into the narrowest panels."""
 
 
 class PreprocessSection(Section):
@@ -150,7 +150,7 @@ class PreprocessSection(Section):
         picture = qt.QPixmap(str(figure))
         if picture.isNull():
             raise InputError(f"the picture {figure} cannot be shown", "look at the log")
-        width = min(picture.width(), max(_LEAST_WIDTH, self.form.width - _MARGINS))
+        width = min(picture.width(), _WIDTH)
         self.ui.histogramLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
         self.ui.histogramLabel.visible = True
 

@@ -55,9 +55,9 @@ def check(node: Any, what: str) -> Found:
     found = find(node)
     if set(found.labels.values()) & set(IMPLANT):
         return found
-    names = ", ".join(found.foreign) or "none"
+    names = f"its segments are {', '.join(found.foreign)}" if found.foreign else "it has no segments"
     raise InputError(
-        f"the {what} {node.GetName()} has no implant: its segments are {names}",
+        f"the {what} {node.GetName()} has no implant: {names}",
         f"name them {', '.join(TITLES[label] for label in list(TITLES)[1:])} in the Segment Editor",
     )
 
