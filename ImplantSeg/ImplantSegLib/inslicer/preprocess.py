@@ -150,8 +150,9 @@ class PreprocessSection(Section):
         picture = qt.QPixmap(str(figure))
         if picture.isNull():
             raise InputError(f"the picture {figure} cannot be shown", "look at the log")
-        width = min(picture.width(), _WIDTH)
-        self.ui.histogramLabel.setPixmap(picture.scaledToWidth(width, qt.Qt.SmoothTransformation))
+        picture = picture.scaledToWidth(min(picture.width(), _WIDTH), qt.Qt.SmoothTransformation)
+        self.ui.histogramLabel.setPixmap(picture)
+        self.ui.histogramLabel.minimumHeight = picture.height()  # labels that wrap would take its space
         self.ui.histogramLabel.visible = True
 
 

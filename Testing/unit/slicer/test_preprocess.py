@@ -158,6 +158,7 @@ def test_the_check_shows_the_warnings_the_values_and_the_histogram(host, section
         "background / Bone: contrast to noise 1.7"
     )
     assert section.ui.histogramLabel.pixmap.width() == 60
+    assert section.ui.histogramLabel.minimumHeight == 40
     import slicer
 
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another scan")
