@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,10 @@ def measuring(story: Story, folder: Path) -> None:
 def photograph(module: Any, name: str, path: Path) -> None:
     """Photograph the section that holds a widget, unfolded."""
     unfold(module, name)
-    print(host.screenshot(section(module, name).form, path, WIDTH))
+    with tempfile.TemporaryDirectory() as folder:
+        host.screenshot(module, Path(folder) / "whole.png", WIDTH)  # gives every section its natural height
+    section(module, name).form.grab().save(str(path))
+    print(path)
 
 
 def unfold(module: Any, name: str, folded: bool = False) -> None:
