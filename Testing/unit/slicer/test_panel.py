@@ -41,27 +41,6 @@ def test_a_mistake_is_a_sentence_and_a_bug_has_a_traceback(host):
     assert len(host.displayed) == 2
 
 
-@pytest.mark.parametrize(
-    ("message", "remedy", "text"),
-    [
-        ("got 2D, wanted 3D", "pass a volume", "Got 2D, wanted 3D. Pass a volume."),
-        ("got 2D", "", "Got 2D."),
-        ("is it 2D?", "see.", "Is it 2D? See."),
-        ("", "", ""),
-        (
-            "the voxels are small",
-            "bin the scan first (implantseg preprocess SCAN BINNED --bin 2)",
-            "The voxels are small. Bin the scan first.",
-        ),
-        ("too large", "pass a larger --max-memory", "Too large. Pass a larger memory limit."),
-    ],
-)
-def test_sentences(host, message, remedy, text):
-    from ImplantSegLib.inslicer.section import sentence
-
-    assert sentence(message, remedy) == text
-
-
 @pytest.mark.usefixtures("quiet")
 def test_choices_come_back_with_the_scene(host, root, tmp_path):
     import slicer
