@@ -76,7 +76,9 @@ class Alignment(NamedTuple):
     """How far the scan's sound surface lies outside the reference all over."""
 
 
-def refine(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequence[Stage]) -> Alignment:
+def refine(
+    field: DistanceField, points_mm: Array, matrix: Array, stages: Sequence[Stage], weights: Array | None = None
+) -> Alignment:
     """Move points onto the surface of a field.
 
     Parameters
@@ -89,11 +91,13 @@ def refine(field: DistanceField, points_mm: Array, matrix: Array, stages: Sequen
         Where to start: scan to reference.
     stages : sequence of Stage
         From wide to narrow weights.
+    weights : array, shape (N,), optional
+        How much each point counts besides; by default all alike.
     """
     result = Alignment(matrix)
     for stage in stages:
         for _ in range(stage.steps):
-            previous, result = result, _step(field, points_mm, result, stage)
+            previous, result = result, _step(field, points_mm, result, stage, weights)
             if np.abs(result.matrix - previous.matrix).max() < SMALLEST_STEP:
                 break
     return result
@@ -108,7 +112,9 @@ def offset_at(field: DistanceField, points_mm: Array, matrix: Array, stages: Seq
     return offset
 
 
-def _step(field: DistanceField, points: Array, start: Alignment, stage: Stage) -> Alignment:
+def _step(
+    field: DistanceField, points: Array, start: Alignment, stage: Stage, weights: Array | None = None
+) -> Alignment:
     """One Gauss–Newton step of the motion in the reference's world and, where wanted, of the offset."""
     moved = points @ start.matrix[:3, :3].T + start.matrix[:3, 3]
     distance, gradient = field.sample_with_gradient(moved)
@@ -121,7 +127,8 @@ def _step(field: DistanceField, points: Array, start: Alignment, stage: Stage) -
     if stage.offset_limit_mm:
         columns.append(np.full((len(points), 1), -1.0))
     jacobian = np.hstack(columns)
-    weighted = jacobian * stage.weights(residual)[:, None]
+    robust = stage.weights(residual) if weights is None else weights * stage.weights(residual)
+    weighted = jacobian * robust[:, None]
     normal = weighted.T @ jacobian
     normal += np.eye(len(normal)) * (DAMPING * np.trace(normal) / len(normal) + 1e-12)
     change = -np.linalg.solve(normal, weighted.T @ residual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -145,6 +146,12 @@ def _filled_percent(pair: Pair, matrix: Array) -> float:
     nodes, implant = _grid(pair)
     inside = pair.field.sample(nodes @ matrix[:3, :3].T + matrix[:3, 3]) < 0
     return 100 * float(np.mean(implant[inside] < 0)) if inside.any() else 0.0
+
+
+def volumes(pair: Pair, matrices: Sequence[Array]) -> list[float]:
+    """Volume of the reference in the field of view at several poses, in nodes of the scan's coarse field."""
+    nodes, _ = _grid(pair)
+    return [_volume(pair, nodes, matrix) for matrix in matrices]
 
 
 def _volume(pair: Pair, nodes: Array, matrix: Array) -> float:
