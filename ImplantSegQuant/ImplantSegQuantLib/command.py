@@ -27,7 +27,8 @@ def evaluate(argv: list[str]) -> None:
     command = arguments.parser(
         "evaluate",
         "Compare a segmentation with the ground truth over the field of view: IoU per class and their mean, Dice, "
-        "surface Dice at a tolerance of one voxel, confusion matrix. Voxels of value 255 in the truth are skipped.",
+        "boundary error in µm, surface Dice at a tolerance of one voxel, confusion matrix. Voxels of value 255 in the "
+        "truth are skipped.",
         """
         implantseg evaluate prediction.seg.nrrd truth.seg.nrrd
         implantseg evaluate prediction.seg.nrrd truth.seg.nrrd -o scores.json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ImplantSegLib import metrics, progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import NAMES, Label
+from ImplantSegQuantLib.boundary import boundary_error
 from ImplantSegQuantLib.measurement import Measurement
 from ImplantSegQuantLib.sample import Sample, as_labels
 
@@ -33,8 +34,9 @@ def overlap(prediction: Volume, truth: Volume, fov: FieldOfView) -> dict[str, An
     Returns
     -------
     dict
-        ``iou_percent``, ``mean_iou_percent``, ``dice_percent``, ``surface_dice_percent`` (1 voxel), ``confusion``
-        (rows truth, columns prediction, in the order of the labels), ``voxels``, and ``notes`` about absent classes.
+        ``iou_percent``, ``mean_iou_percent``, ``dice_percent``, ``surface_dice_percent`` (1 voxel), the boundary
+        error of :func:`~ImplantSegQuantLib.boundary.boundary_error`, ``confusion`` (rows truth, columns prediction, in
+        the order of the labels), ``voxels``, and ``notes`` about absent classes and an unknown voxel size.
 
     Raises
     ------
@@ -53,15 +55,42 @@ def overlap(prediction: Volume, truth: Volume, fov: FieldOfView) -> dict[str, An
         counts += metrics.confusion(pair[0][window.inner], pair[1][window.inner], inner_mask)
         matches += metrics.surface_matches(pair[0], pair[1], inside, window.inner)
     iou = metrics.iou_percent(counts)
+    boundaries = boundary_error(sample, truth, (counts.sum(axis=0) > 0) & (counts.sum(axis=1) > 0))
     return {
         "iou_percent": iou,
         "mean_iou_percent": metrics.mean_iou_percent(counts),
         "dice_percent": metrics.dice_percent(counts),
         "surface_dice_percent": metrics.surface_dice_percent(matches),
+        **boundaries,
         "confusion": counts.tolist(),
         "voxels": int(counts.sum()),
-        "notes": [_absent(name) for name, value in iou.items() if value is None],
+        "notes": _notes(iou, boundaries),
     }
+
+
+def _notes(iou: Mapping[str, float | None], boundaries: Mapping[str, Any]) -> list[str]:
+    """Tell which scores are undefined, and which surfaces were not found."""
+    if boundaries["boundary_error_reach_um"] is None:
+        return [*(_absent(name) for name, value in iou.items() if value is None), _NO_VOXEL_SIZE]
+    notes = []
+    for name, value in iou.items():
+        beyond = boundaries["boundary_error_beyond_percent"][name]
+        if value is None:
+            notes.append(_absent(name))
+        elif beyond is None:
+            notes.append(
+                f"{name}: one of prediction and truth has no surface of it, so its boundary error is undefined"
+            )
+        elif beyond > 0:
+            reach = boundaries["boundary_error_reach_um"]
+            notes.append(
+                f"{name}: {beyond:.3g} % of its surfaces lie more than {reach:.4g} µm from the other surface and count "
+                "as that far in the boundary error"
+            )
+    return notes
+
+
+_NO_VOXEL_SIZE = "no file tells a voxel size, so the boundary error in µm is undefined"
 
 
 def _absent(name: str) -> str:
@@ -108,13 +137,24 @@ def check_same_grid(one: Volume, other: Volume, role: str, other_role: str) -> N
     )
 
 
+_COLUMNS = {
+    "iou_percent": "IoU %",
+    "dice_percent": "Dice %",
+    "surface_dice_percent": "surface Dice %",
+    "boundary_error_mean_um": "boundary mean µm",
+    "boundary_error_95_um": "95th µm",
+}
+
+
 def table(scores: dict[str, Any]) -> str:
     """Scores per class as text for people."""
-    columns = ("iou_percent", "dice_percent", "surface_dice_percent")
-    lines = [f"{'':20}{'IoU %':>10}{'Dice %':>10}{'surface Dice %':>16}"]
+    widths = [max(len(title) + 2, 11) for title in _COLUMNS.values()]
+    lines = [f"{'':20}" + "".join(f"{title:>{width}}" for title, width in zip(_COLUMNS.values(), widths, strict=True))]
     for name in NAMES.values():
-        cells = ["absent" if scores[column][name] is None else f"{scores[column][name]:.2f}" for column in columns]
-        lines.append(f"{name:20}{cells[0]:>10}{cells[1]:>10}{cells[2]:>16}")
+        absent = "absent" if scores["iou_percent"][name] is None else "undefined"
+        values = (scores[column][name] for column in _COLUMNS)
+        cells = (absent if value is None else f"{value:.2f}" for value in values)
+        lines.append(f"{name:20}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
     mean = scores["mean_iou_percent"]
-    lines.append(f"{'mean IoU':20}{'undefined' if mean is None else format(mean, '.2f'):>10}")
+    lines.append(f"{'mean IoU':20}{'undefined' if mean is None else format(mean, '.2f'):>11}")
     return "\n".join([*lines, *scores["notes"]])

@@ -115,6 +115,8 @@ QUALITY: dict[str, str] = {
     "Mean IoU": "mean of the IoU of the classes that occur in the prediction or in the truth",
     "Dice": "2 |P ∩ T| / (|P| + |T|) · 100 %",
     "Surface Dice": "share of both surfaces of a class that lies within one voxel of the other surface, in %",
+    "Boundary error": "distance from each surface voxel of a class to the nearest one of the other segmentation, both "
+    "ways together: mean, and the distance within which 95 % of both surfaces lie, in µm; searched for up to 20 voxels",
     "Relative error": "(value − truth) / truth · 100 %, signed; undefined where the truth is 0",
 }
 
@@ -122,6 +124,8 @@ SCORES: dict[str, str] = {
     "iou_percent": "IoU (%)",
     "dice_percent": "Dice (%)",
     "surface_dice_percent": "Surface Dice (%)",
+    "boundary_error_mean_um": "Boundary error, mean (µm)",
+    "boundary_error_95_um": "95 % (µm)",
 }
 """Scores per class, as the columns of a table."""
 

@@ -104,7 +104,7 @@ def scores(result: Mapping[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
         {
             "title": TITLES[label],
             "colour": "#" + "".join(f"{round(255 * part):02x}" for part in COLOURS[label]),
-            "values": [_score(result[key].get(name)) for key in columns],
+            "values": [_score(result[key].get(name), result["iou_percent"][name] is None) for key in columns],
             "width": result["iou_percent"][name] or 0,
         }
         for label, name in NAMES.items()
@@ -113,8 +113,8 @@ def scores(result: Mapping[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
     return [SCORES[key] for key in columns], classes
 
 
-def _score(value: float | None) -> str:
-    return "absent" if value is None else f"{value:.2f}"
+def _score(value: float | None, absent: bool) -> str:
+    return f"{value:.2f}" if value is not None else "absent" if absent else UNDEFINED
 
 
 def region_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:

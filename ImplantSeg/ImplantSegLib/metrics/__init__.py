@@ -1,5 +1,14 @@
-"""Counts on plain arrays of labels: overlap of two segmentations, faces between labels."""
+"""Counts on plain arrays of labels: overlap of two segmentations, distance of their surfaces, faces between labels."""
 
+from ImplantSegLib.metrics.boundary import (
+    Search,
+    boundary_beyond_percent,
+    boundary_counts,
+    boundary_mean_um,
+    boundary_percentile_um,
+    search_steps,
+    surface_bits,
+)
 from ImplantSegLib.metrics.faces import OUTSIDE, FaceCounter, contact_faces, count_faces, face_areas_mm2, surface_faces
 from ImplantSegLib.metrics.overlap import (
     SURFACE_HALO,
@@ -15,6 +24,11 @@ __all__ = [
     "OUTSIDE",
     "SURFACE_HALO",
     "FaceCounter",
+    "Search",
+    "boundary_beyond_percent",
+    "boundary_counts",
+    "boundary_mean_um",
+    "boundary_percentile_um",
     "confusion",
     "contact_faces",
     "count_faces",
@@ -22,6 +36,8 @@ __all__ = [
     "face_areas_mm2",
     "iou_percent",
     "mean_iou_percent",
+    "search_steps",
+    "surface_bits",
     "surface_dice_percent",
     "surface_faces",
     "surface_matches",

@@ -5,6 +5,7 @@ All counts are integers, so those of slabs add up to those of the volume exactly
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def surface_matches(prediction: Array, truth: Array, mask: Array | None, inner: 
         For every class: surface voxels of both segmentations that are matched, and all of them.
     """
     valid = truth != IGNORE if mask is None else (truth != IGNORE) & mask
-    surfaces = [_surface(np.where(valid, labels, np.uint8(OUTSIDE))) for labels in (prediction, truth)]
+    surfaces = [surface_labels(np.where(valid, labels, np.uint8(OUTSIDE))) for labels in (prediction, truth)]
     counts = np.zeros((CLASSES, 2), np.int64)
     for one, other in (surfaces, surfaces[::-1]):
         near = _neighbour_bits(other, inner) | _bit(other[inner])
@@ -121,8 +122,8 @@ def surface_dice_percent(matches: Array) -> Scores:
     return _percent(matches[:, 0], matches[:, 1])
 
 
-def _surface(labels: Array) -> Array:
-    """Labels where a voxel lies at the surface of its class, OUTSIDE elsewhere."""
+def surface_labels(labels: Array) -> Array:
+    """Labels, uint8 (Z, Y, X), where a voxel lies at the surface of its class, OUTSIDE elsewhere."""
     others = _neighbour_bits(labels, slice(0, labels.shape[0])) & ~_bit(labels)
     return np.where((others > 0) & (labels < CLASSES), labels, np.uint8(OUTSIDE))
 
@@ -160,4 +161,9 @@ def _sizes(counts: Array) -> Array:
 
 
 def _percent(part: Array, whole: Array) -> Scores:
-    return {NAMES[i]: 100 * int(part[i]) / int(whole[i]) if whole[i] else None for i in range(CLASSES)}
+    return as_scores([100 * int(part[i]) / int(whole[i]) if whole[i] else None for i in range(CLASSES)])
+
+
+def as_scores(values: Sequence[float | None]) -> Scores:
+    """Give one value per class, in the order of the labels, under the names of the classes."""
+    return {NAMES[i]: value for i, value in enumerate(values)}

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.metrics import confusion, surface_matches
+from ImplantSegLib.metrics import (
+    boundary_counts,
+    boundary_mean_um,
+    confusion,
+    search_steps,
+    surface_bits,
+    surface_matches,
+)
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib import sample
 from ImplantSegQuantLib.compare import overlap, relative_errors_percent, table
@@ -24,6 +31,9 @@ def test_slabs_add_up_to_the_volume(monkeypatch, fov, depth):
     assert scores["confusion"] == confusion(PREDICTION, TRUTH, mask).tolist()
     matches = surface_matches(PREDICTION, TRUTH, mask, slice(0, 11))
     assert scores["surface_dice_percent"]["bone"] == pytest.approx(100 * matches[3, 0] / matches[3, 1])
+    where = search_steps((1.0, 1.0, 1.0))
+    counts = boundary_counts(surface_bits(PREDICTION, TRUTH, mask, slice(0, 11)), slice(0, 11), where)
+    assert scores["boundary_error_mean_um"] == boundary_mean_um(counts, where, np.ones(4, bool))
 
 
 def test_perfect_prediction_with_an_absent_class():
@@ -35,6 +45,29 @@ def test_perfect_prediction_with_an_absent_class():
         "bone is in neither the prediction nor the truth: its scores are null and the mean IoU leaves it out"
     ]
     assert "absent" in table(scores)
+
+
+def planes(first, shape=(8, 8, 64)):
+    return np.broadcast_to(np.where(np.arange(shape[2]) >= first, 3, 0), shape).astype(np.uint8)
+
+
+def test_boundary_error_of_a_shifted_plane_and_of_one_out_of_reach():
+    scores = overlap(Volume(planes(9), (0.02,) * 3), Volume(planes(5), (0.02,) * 3), FieldOfView())
+    assert scores["boundary_error_mean_um"]["bone"] == scores["boundary_error_95_um"]["bone"] == 80
+    far = overlap(Volume(planes(40), (0.02,) * 3), Volume(planes(5), (0.02,) * 3), FieldOfView())
+    assert far["boundary_error_beyond_percent"]["bone"] == 100
+    assert any("bone: 100 % of its surfaces lie more than 400 µm" in note for note in far["notes"])
+
+
+def test_boundary_error_is_undefined_without_voxel_size_or_surface():
+    unknown = {"voxel_size_known": "no"}
+    scores = overlap(Volume(planes(9), metadata=unknown), Volume(planes(5), metadata=unknown), FieldOfView())
+    assert scores["boundary_error_mean_um"]["bone"] is None
+    assert scores["boundary_error_reach_um"] is None
+    assert "no file tells a voxel size" in scores["notes"][-1]
+    scores = overlap(Volume(planes(0)), Volume(planes(5)), FieldOfView())
+    assert scores["boundary_error_95_um"]["background"] is None
+    assert "background: one of prediction and truth has no surface of it" in " ".join(scores["notes"])
 
 
 def test_grids_that_differ_are_both_named():
