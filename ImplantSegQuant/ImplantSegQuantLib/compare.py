@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GRID_TOLERANCE_VOXELS = 0.01
 """How far voxels of one grid may be from those of another: float32 headers round micrometres."""
 
+MENTIONED_PERCENT = 1.0
+"""Share of a surface that may be out of reach of the other one without a word."""
+
 
 def overlap(prediction: Volume, truth: Volume, fov: FieldOfView) -> dict[str, Any]:
     """Score a segmentation against the truth over the field of view.
@@ -81,7 +84,7 @@ def _notes(iou: Mapping[str, float | None], boundaries: Mapping[str, Any]) -> li
             notes.append(
                 f"{name}: one of prediction and truth has no surface of it, so its boundary error is undefined"
             )
-        elif beyond > 0:
+        elif beyond >= MENTIONED_PERCENT:
             reach = boundaries["boundary_error_reach_um"]
             notes.append(
                 f"{name}: {beyond:.3g} % of its surfaces lie more than {reach:.4g} µm from the other surface and count "

@@ -1,7 +1,8 @@
-"""A distance field from a closed surface mesh: STL, OBJ, VTK, VTP or PLY."""
+"""A distance field from a surface mesh: STL, OBJ, VTK, VTP or PLY."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from ImplantSegLib.errors import InputError
 from ImplantSegQuantLib.field import DistanceField
 from ImplantSegQuantLib.implicit import Nodes, nodes_for
+from ImplantSegQuantLib.mesh_repair import repaired
+from ImplantSegQuantLib.redistance import volume_and_area
 
 Array = np.ndarray[Any, Any]
 
@@ -22,24 +25,22 @@ READERS = {
 }
 """Reader of each format, by the file's suffix."""
 
-VOLUME_TOLERANCE = 0.03
-"""The nodes inside the mesh must give its volume to this share, or the mesh intersects itself."""
+VOLUME_TOLERANCE = 0.02
+"""The field must have the volume inside the triangles to this share, or the mesh intersects itself."""
 
 
 def field_of_mesh(path: Path) -> DistanceField:
-    """Signed distance from a closed mesh whose coordinates are (x, y, z) in mm.
+    """Signed distance from a mesh whose coordinates are (x, y, z) in mm; small faults are mended with a warning.
 
     Raises
     ------
     InputError
-        When the file is missing or no mesh, or the surface is empty, not closed or not clean.
+        When the file is missing or no mesh, or the surface is empty, cannot be closed or intersects itself.
     """
-    surface = _read(path)
-    _check_closed(surface, path)
+    surface, volume_mm3 = repaired(_read(path), path)
     nodes = nodes_for(np.array(surface.GetBounds()).reshape(3, 2).T)
-    inside = _inside(surface, nodes)
-    _check_volume(surface, float(np.count_nonzero(inside)) * nodes.step_mm**3, path)
-    return nodes.field(_values(surface, nodes, inside))
+    field = nodes.field(_values(surface, nodes, _inside(surface, nodes)))
+    return _with_volume(field, volume_mm3, path)
 
 
 def _inside(surface: Any, nodes: Nodes) -> Array:
@@ -98,36 +99,16 @@ def _read(path: Path) -> Any:
     return clean.GetOutput()
 
 
-def _check_closed(surface: Any, path: Path) -> None:
-    from vtkmodules.vtkFiltersCore import vtkFeatureEdges
-
-    edges = vtkFeatureEdges()
-    edges.SetInputData(surface)
-    edges.BoundaryEdgesOn()
-    edges.NonManifoldEdgesOff()
-    edges.FeatureEdgesOff()
-    edges.ManifoldEdgesOff()
-    edges.Update()
-    open_edges = edges.GetOutput().GetNumberOfCells()
-    if open_edges:
+def _with_volume(field: DistanceField, wanted_mm3: float, path: Path) -> DistanceField:
+    """Shift the level until the volume is that of the mesh: between nodes, a field cuts off what is round."""
+    got_mm3, area_mm2 = volume_and_area(field.values, field.spacing_mm)
+    if not abs(got_mm3 - wanted_mm3) <= VOLUME_TOLERANCE * wanted_mm3:
         raise InputError(
-            f"the surface {path} is not closed: {open_edges} edges belong to one triangle only",
-            "close its holes, or pass a label volume",
-        )
-
-
-def _check_volume(surface: Any, volume_mm3: float, path: Path) -> None:
-    from vtkmodules.vtkFiltersCore import vtkMassProperties
-
-    properties = vtkMassProperties()
-    properties.SetInputData(surface)
-    wanted_mm3 = properties.GetVolume()
-    if abs(volume_mm3 - wanted_mm3) > VOLUME_TOLERANCE * wanted_mm3:
-        raise InputError(
-            f"the surface {path} is not clean: {volume_mm3:.4g} mm³ lie inside it, but its triangles enclose "
+            f"the surface {path} is not clean: {got_mm3:.4g} mm³ lie inside it, but its triangles enclose "
             f"{wanted_mm3:.4g} mm³",
-            "mend triangles that intersect or face inwards, or pass a label volume",
+            "mend triangles that intersect, or pass a label volume",
         )
+    return replace(field, values=field.values - np.float32((wanted_mm3 - got_mm3) / area_mm2))
 
 
 def _evaluate(distance: Any, points: Array) -> Array:

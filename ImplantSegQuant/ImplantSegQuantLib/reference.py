@@ -60,14 +60,14 @@ def load(text_or_path: str | Path) -> Reference:
     Parameters
     ----------
     text_or_path : str or path
-        A label volume of any readable format (non-zero is screw); a closed mesh (``.stl``, ``.obj``,
-        ``.ply``, ``.vtk``, ``.vtp``) in mm; or ``screw:KEY=VALUE,...`` with the numbers of the parametric
+        A label volume of any readable format (non-zero is screw); a mesh (``.stl``, ``.obj``, ``.ply``,
+        ``.vtk``, ``.vtp``) in mm, whose small faults are mended with a warning; or ``screw:KEY=VALUE,...`` with the numbers of the parametric
         screw in mm: ``screw:diameter=3.5,length=16``.
 
     Raises
     ------
     InputError
-        When it is missing, empty or not closed, or a key of the parametric screw is unknown.
+        When it is missing, empty or cannot be closed, or a key of the parametric screw is unknown.
     """
     from ImplantSegQuantLib.mesh import READERS, field_of_mesh
 
