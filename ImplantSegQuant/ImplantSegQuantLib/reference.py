@@ -61,8 +61,8 @@ def load(text_or_path: str | Path) -> Reference:
     ----------
     text_or_path : str or path
         A label volume of any readable format (non-zero is screw); a mesh (``.stl``, ``.obj``, ``.ply``,
-        ``.vtk``, ``.vtp``) in mm, whose small faults are mended with a warning; or ``screw:KEY=VALUE,...`` with the numbers of the parametric
-        screw in mm: ``screw:diameter=3.5,length=16``.
+        ``.vtk``, ``.vtp``) in mm, whose small faults are mended with a warning; or ``screw:KEY=VALUE,...``
+        with the numbers of the parametric screw in mm: ``screw:diameter=3.5,length=16``.
 
     Raises
     ------
