@@ -1,4 +1,8 @@
-"""Voxel kernels of the bone–implant contact; import late, they need numba."""
+"""Voxel kernels of the bone–implant contact; import late, they need numba.
+
+All take labels with neighbours, uint8 (Z, Y, X), of which values from 4 on do not exist; ``ends``, the first and
+last + 1 of the slices to answer for; and ``box``, the rows and columns that hold the implant and what touches it.
+"""
 
 from __future__ import annotations
 
@@ -8,138 +12,84 @@ import numpy as np
 from numba import njit
 
 Array = np.ndarray[Any, Any]
+Ends = tuple[int, int]
+Box = tuple[int, int, int, int]
 
-_REACHED = 64
+_STEPS = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _is_implant(label: int) -> bool:
+def is_implant(label: int) -> bool:
+    """Whether a label is the implant's."""
     return label == 1 or label == 2
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _slope(field: Array, labels: Array, at: tuple[int, int, int], axis: int) -> float:
-    """Central difference of the field along an axis, one-sided at the border and beside voxels of no label."""
-    z, y, x = at
-    step_z, step_y, step_x = int(axis == 0), int(axis == 1), int(axis == 2)
-    low, high, width = at, at, 0
-    if at[axis] > 0 and labels[z - step_z, y - step_y, x - step_x] < 4:
-        low, width = (z - step_z, y - step_y, x - step_x), width + 1
-    if at[axis] < field.shape[axis] - 1 and labels[z + step_z, y + step_y, x + step_x] < 4:
-        high, width = (z + step_z, y + step_y, x + step_x), width + 1
-    return (field[high] - field[low]) / width if width else 0.0
-
-
 @njit(nogil=True, cache=True)
-def weighted_faces(labels: Array, field: Array, spacing: Array, inner: tuple[int, int]) -> Array:
-    """Area between implant and bone, and between implant and background, slice by slice.
+def count_contacts(labels: Array, ends: Ends, box: Box) -> tuple[Array, Array]:
+    """Faces of the implant, int64 (3, 2): per axis to bone and to background; and its surface voxels, int64 (2,).
 
-    Parameters
-    ----------
-    labels : uint8, shape (Z, Y, X)
-        Labels; values from 4 on do not exist.
-    field : float32, shape (Z, Y, X)
-        Smooth indicator of the implant: its gradient is the surface's normal.
-    spacing : float64, shape (3,)
-        Voxel size (z, y, x) in mm.
-    inner : tuple of int
-        First and last + 1 of the slices to answer for: the faces to their lower neighbours.
-
-    Returns
-    -------
-    float64, shape (slices, 2)
-        Area in mm² to bone and to background.
+    The surface voxels are those that touch bone, and those that touch bone or background.
     """
-    _, height, width = labels.shape
-    result = np.zeros((inner[1] - inner[0], 2))
-    for z in range(inner[0], inner[1]):
-        for y in range(height):
-            for x in range(width):
-                label = labels[z, y, x]
-                if label > 3:
+    depth, height, width = labels.shape
+    faces, voxels = np.zeros((3, 2), np.int64), np.zeros(2, np.int64)
+    for z in range(ends[0], ends[1]):
+        for y in range(box[0], box[1]):
+            for x in range(box[2], box[3]):
+                if not is_implant(labels[z, y, x]):
                     continue
-                here = (z, y, x)
-                for axis in range(3):
-                    if here[axis] == 0:
+                bone = rest = 0
+                for side in range(6):
+                    k, j, i = z + _STEPS[side, 0], y + _STEPS[side, 1], x + _STEPS[side, 2]
+                    if not (0 <= k < depth and 0 <= j < height and 0 <= i < width):
                         continue
-                    there = (z - int(axis == 0), y - int(axis == 1), x - int(axis == 2))
-                    other = labels[there]
-                    if other > 3 or _is_implant(label) == _is_implant(other):
-                        continue
-                    square = 0.0
-                    along = 0.0
-                    for k in range(3):
-                        if k == axis:
-                            slope = (field[here] - field[there]) / spacing[k]
-                            along = abs(slope)
-                        else:
-                            slope = _slope(field, labels, here, k) + _slope(field, labels, there, k)
-                            slope *= 0.5 / spacing[k]
-                        square += slope * slope
-                    cosine = along / np.sqrt(square) if square > 0.0 else 1.0
-                    side = 0 if label == 3 or other == 3 else 1
-                    result[z - inner[0], side] += cosine * spacing[0] * spacing[1] * spacing[2] / spacing[axis]
-    return result
+                    other = labels[k, j, i]
+                    if other == 3:
+                        faces[side // 2, 0] += 1
+                        bone += 1
+                    elif other == 0:
+                        faces[side // 2, 1] += 1
+                        rest += 1
+                voxels[0] += bone > 0
+                voxels[1] += bone + rest > 0
+    return faces, voxels
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _reach(labels: Array, z: int, y: int, x: int) -> bool:
-    """Mark a voxel of the complement that borders on a marked one; tell whether it is new."""
-    label = labels[z, y, x]
-    if label >= _REACHED or _is_implant(label):
-        return False
+def _touches(labels: Array, z: int, y: int, x: int) -> int:
     depth, height, width = labels.shape
-    if (
-        z == 0
-        or y == 0
-        or x == 0
-        or z == depth - 1
-        or y == height - 1
-        or x == width - 1
-        or labels[z - 1, y, x] >= _REACHED
-        or labels[z + 1, y, x] >= _REACHED
-        or labels[z, y - 1, x] >= _REACHED
-        or labels[z, y + 1, x] >= _REACHED
-        or labels[z, y, x - 1] >= _REACHED
-        or labels[z, y, x + 1] >= _REACHED
-    ):
-        labels[z, y, x] = label + _REACHED
-        return True
-    return False
+    return int(0 <= z < depth and 0 <= y < height and 0 <= x < width and is_implant(labels[z, y, x]))
 
 
 @njit(nogil=True, cache=True)
-def remove_pores(labels: Array) -> int:
-    """Give the enclosed parts of the implant's complement the value 254, in place; return their voxels.
-
-    The complement is flooded from the border of the array and from the voxels of no label, in sweeps forth
-    and back, until nothing changes: one byte per voxel is all the memory there is.
+def bridged_faces(labels: Array, ends: Ends, box: Box, offsets: Array, gaps: int) -> Array:
+    """Faces from implant to background by the gap that bridges them to bone, int64 (3, gaps + 1).
 
     Parameters
     ----------
-    labels : uint8, shape (Z, Y, X)
-        Labels 0 to 3, and 254 for voxels that do not exist.
+    offsets : int64, shape (N, 4)
+        Steps (z, y, x) to the voxels round one, the nearest first, and the number of the gap that reaches there.
+    gaps : int
+        How many gaps there are; the last column counts faces with no bone within any.
     """
     depth, height, width = labels.shape
-    changed = True
-    while changed:
-        changed = False
-        for z in range(depth):
-            for y in range(height):
-                for x in range(width):
-                    changed |= _reach(labels, z, y, x)
-        for z in range(depth - 1, -1, -1):
-            for y in range(height - 1, -1, -1):
-                for x in range(width - 1, -1, -1):
-                    changed |= _reach(labels, z, y, x)
-    pores = 0
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                label = labels[z, y, x]
-                if label == 0 or label == 3:
-                    labels[z, y, x] = 254
-                    pores += 1
-                elif _REACHED <= label < _REACHED + 4:
-                    labels[z, y, x] = label - _REACHED
-    return pores
+    result = np.zeros((3, gaps + 1), np.int64)
+    for z in range(ends[0], ends[1]):
+        for y in range(box[0], box[1]):
+            for x in range(box[2], box[3]):
+                if labels[z, y, x] != 0:
+                    continue
+                along_z = _touches(labels, z - 1, y, x) + _touches(labels, z + 1, y, x)
+                along_y = _touches(labels, z, y - 1, x) + _touches(labels, z, y + 1, x)
+                along_x = _touches(labels, z, y, x - 1) + _touches(labels, z, y, x + 1)
+                if along_z + along_y + along_x == 0:
+                    continue
+                found = gaps
+                for n in range(len(offsets)):
+                    k, j, i = z + offsets[n, 0], y + offsets[n, 1], x + offsets[n, 2]
+                    if 0 <= k < depth and 0 <= j < height and 0 <= i < width and labels[k, j, i] == 3:
+                        found = offsets[n, 3]
+                        break
+                result[0, found] += along_z
+                result[1, found] += along_y
+                result[2, found] += along_x
+    return result

@@ -10,7 +10,8 @@ import numpy as np
 
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegLib.metrics import FaceCounter, contact_faces, face_areas_mm2
-from ImplantSegQuantLib.contact import Implant, percent
+from ImplantSegQuantLib.contact import percent
+from ImplantSegQuantLib.cut import Implant
 from ImplantSegQuantLib.mesh_file import Surface
 from ImplantSegQuantLib.sample import SLAB, windows
 
@@ -96,12 +97,12 @@ def _quads(labels: Array, factor: int, slab: int) -> tuple[Array, Array]:
 
 def _kinds(labels: Array, factor: int, slab: int) -> Iterator[Array]:
     """Slabs of implant, rest and bone, of voxels or by the majority of blocks."""
-    if factor == 1:
-        for window in windows(len(labels), slab):
-            yield _KINDS[labels[window.z]]
-        return
-    for z in range(0, len(labels), factor):
-        yield _majority(_KINDS[labels[z : z + factor]], factor)
+    for window in windows(labels.shape[0], -(-slab // factor) * factor):
+        kinds = _KINDS[labels[window.z]]
+        for z in range(0, len(kinds), factor) if factor > 1 else ():
+            yield _majority(kinds[z : z + factor], factor)
+        if factor == 1:
+            yield kinds
 
 
 def _majority(layer: Array, factor: int) -> Array:

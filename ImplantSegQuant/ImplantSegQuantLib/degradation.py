@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ImplantSegLib import threads
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import IMPLANT, Label
-from ImplantSegLib.metrics import OUTSIDE
+from ImplantSegLib.labels import Label
 from ImplantSegQuantLib.contact import percent
 
 Array = np.ndarray[Any, Any]
@@ -68,26 +68,25 @@ class DepthMeter:
     def __init__(self) -> None:
         self._slices: list[Array] = []
 
-    def add(self, labels: Array, distance_mm: Array, in_roi: Array, inner: slice) -> None:
+    def add(self, labels: Array, distance_mm: Array, inner: slice) -> None:
         """Take in the next slices.
 
         Parameters
         ----------
         labels : uint8, shape (Z, Y, X)
-            Labels, OUTSIDE beyond the field of view, with one slice more on both sides where there is one.
+            Labels, OUTSIDE beyond the field of view and for implant voxels outside the region of interest, with one
+            slice more on both sides where there is one.
         distance_mm : float32, shape (Z, Y, X)
             Signed distance to the reference.
-        in_roi : bool, shape (Z, Y, X)
-            The region of interest.
         inner : slice
             Which slices are meant; the others are neighbours.
         """
-        from ImplantSegQuantLib import field_kernels
+        from ImplantSegQuantLib.field_kernels import surface_distances
 
-        speck = (labels == Label.RESIDUAL_MATERIAL) & (distance_mm > SPECK_MM)
-        seen = np.where(speck | np.isin(labels, IMPLANT) & ~in_roi, np.uint8(OUTSIDE), labels)
-        ends = (inner.start, inner.stop)
-        self._slices.append(field_kernels.surface_distances(seen, distance_mm, ends, int(Label.RESIDUAL_MATERIAL)))
+        label, most = int(Label.RESIDUAL_MATERIAL), np.float32(SPECK_MM)
+        self._slices += threads.each_range(
+            lambda low, high: surface_distances(labels, distance_mm, (low, high), label, most), inner.start, inner.stop
+        )
 
     def depth_um(self) -> float | None:
         """Mean depth in µm, positive below the reference's surface; None when there is no surface of metal."""

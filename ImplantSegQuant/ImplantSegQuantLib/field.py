@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-Array = np.ndarray[Any, Any]
+from ImplantSegLib import threads
+from ImplantSegQuantLib.interpolation import NO_SURFACE_MM as NO_SURFACE_MM
+from ImplantSegQuantLib.interpolation import read
 
-NO_SURFACE_MM = 1000.0
-"""Distance told beyond an end where the reference itself is cut off: neither implant nor region of interest."""
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -62,46 +64,51 @@ class DistanceField:
         float32, shape ``shape``
             Signed distance in mm.
         """
-        affine = self.index_from_world @ world_from_index
-        return _sample_grid(self.values, np.array(self.spacing_mm), self.limits, affine, (start, *shape))
+        from ImplantSegQuantLib.grid_kernels import sample_slices
+
+        affine, spacing = self.index_from_world @ world_from_index, np.array(self.spacing_mm)
+        result = np.empty(shape, np.float32)
+        threads.each_range(
+            lambda low, high: sample_slices(self.values, spacing, self.limits, affine, start + low, result[low:high]),
+            0,
+            shape[0],
+        )
+        return result
+
+    def within_grid(
+        self, world_from_index: Array, start: int, shape: tuple[int, int, int], distance_mm: float
+    ) -> Array:
+        """Tell which voxels of another grid are within a signed distance: ``sample_grid(...) <= distance_mm``, bool.
+
+        Blocks of voxels that the surface at that distance cannot reach are decided by their centres: the distance
+        rises by no more than :attr:`steepness` per mm.
+        """
+        from ImplantSegQuantLib.grid_kernels import within_slices
+
+        affine, spacing = self.index_from_world @ world_from_index, np.array(self.spacing_mm)
+        limit, result = np.float32(distance_mm), np.empty(shape, np.bool_)
+        threads.each_range(
+            lambda low, high: within_slices(
+                self.values, (spacing, self.limits, affine), start + low, (limit, self.steepness), result[low:high]
+            ),
+            0,
+            shape[0],
+        )
+        return result
+
+    @cached_property
+    def steepness(self) -> float:
+        """How much the interpolated distance changes per mm at most, to be on the safe side: at least √3."""
+        from ImplantSegQuantLib.grid_kernels import largest_steps
+
+        depth = self.values.shape[0]
+        steps = np.max(threads.each_range(lambda low, high: largest_steps(self.values, low, high), 0, depth), axis=0)
+        return float(np.linalg.norm(np.maximum(steps / self.spacing_mm, 1.0)))
 
     def rigid_cost(self, points_mm: Array, matrix: Array, scale_mm: float) -> float:
         """Mean Geman–McClure cost r²/(r² + scale²) of points (N, 3) moved by a matrix (4, 4); 0 perfect, 1 worst."""
         affine = self.index_from_world @ matrix
         return float(_cost(self.values, np.array(self.spacing_mm), self.limits, affine, points_mm, scale_mm))
-
-
-@njit(nogil=True, cache=True, fastmath=True, inline="always")
-def _locate(index: float, count: int) -> tuple[int, float, float]:
-    """Cell, fraction inside it, and how far the index lies beyond the grid."""
-    inside = min(max(index, 0.0), count - 1.0)
-    cell = min(int(inside), count - 2)
-    return cell, inside - cell, index - inside
-
-
-@njit(nogil=True, cache=True, fastmath=True, inline="always")
-def _read(values: Array, spacing: Array, limits: Array, z: float, y: float, x: float) -> float:
-    if (
-        z < limits[0, 0]
-        or z > limits[0, 1]
-        or y < limits[1, 0]
-        or y > limits[1, 1]
-        or x < limits[2, 0]
-        or x > limits[2, 1]
-    ):
-        return NO_SURFACE_MM
-    iz, fz, ez = _locate(z, values.shape[0])
-    iy, fy, ey = _locate(y, values.shape[1])
-    ix, fx, ex = _locate(x, values.shape[2])
-    v00 = values[iz, iy, ix] + fx * (values[iz, iy, ix + 1] - values[iz, iy, ix])
-    v01 = values[iz, iy + 1, ix] + fx * (values[iz, iy + 1, ix + 1] - values[iz, iy + 1, ix])
-    v10 = values[iz + 1, iy, ix] + fx * (values[iz + 1, iy, ix + 1] - values[iz + 1, iy, ix])
-    v11 = values[iz + 1, iy + 1, ix] + fx * (values[iz + 1, iy + 1, ix + 1] - values[iz + 1, iy + 1, ix])
-    v0 = v00 + fy * (v01 - v00)
-    v1 = v10 + fy * (v11 - v10)
-    result = v0 + fz * (v1 - v0)
-    beyond = (ez * spacing[0]) ** 2 + (ey * spacing[1]) ** 2 + (ex * spacing[2]) ** 2
-    return result + np.sqrt(beyond) if beyond > 0.0 else result
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -112,7 +119,7 @@ def _sample(values: Array, spacing: Array, limits: Array, affine: Array, points:
         k = affine[0, 0] * x + affine[0, 1] * y + affine[0, 2] * z + affine[0, 3]
         j = affine[1, 0] * x + affine[1, 1] * y + affine[1, 2] * z + affine[1, 3]
         h = affine[2, 0] * x + affine[2, 1] * y + affine[2, 2] * z + affine[2, 3]
-        result[i] = _read(values, spacing, limits, k, j, h)
+        result[i] = read(values, spacing, limits, k, j, h)
     return result
 
 
@@ -124,25 +131,9 @@ def _cost(values: Array, spacing: Array, limits: Array, affine: Array, points: A
         k = affine[0, 0] * x + affine[0, 1] * y + affine[0, 2] * z + affine[0, 3]
         j = affine[1, 0] * x + affine[1, 1] * y + affine[1, 2] * z + affine[1, 3]
         h = affine[2, 0] * x + affine[2, 1] * y + affine[2, 2] * z + affine[2, 3]
-        square = _read(values, spacing, limits, k, j, h) ** 2
+        square = read(values, spacing, limits, k, j, h) ** 2
         total += square / (square + scale * scale)
     return total / max(points.shape[0], 1)
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def _sample_grid(values: Array, spacing: Array, limits: Array, affine: Array, block: tuple[int, ...]) -> Array:
-    start, depth, rows, columns = block
-    result = np.empty((depth, rows, columns), np.float32)
-    for k in range(depth):
-        for j in range(rows):
-            z = affine[0, 0] * (start + k) + affine[0, 1] * j + affine[0, 3]
-            y = affine[1, 0] * (start + k) + affine[1, 1] * j + affine[1, 3]
-            x = affine[2, 0] * (start + k) + affine[2, 1] * j + affine[2, 3]
-            for i in range(columns):
-                result[k, j, i] = _read(
-                    values, spacing, limits, z + affine[0, 2] * i, y + affine[1, 2] * i, x + affine[2, 2] * i
-                )
-    return result
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -156,11 +147,11 @@ def _sample_with_gradient(
         z = affine[0, 0] * px + affine[0, 1] * py + affine[0, 2] * pz + affine[0, 3]
         y = affine[1, 0] * px + affine[1, 1] * py + affine[1, 2] * pz + affine[1, 3]
         x = affine[2, 0] * px + affine[2, 1] * py + affine[2, 2] * pz + affine[2, 3]
-        distance[i] = _read(values, spacing, limits, z, y, x)
+        distance[i] = read(values, spacing, limits, z, y, x)
         # central differences over one node distance: smoother than the derivative inside one cell
-        dz = _read(values, spacing, limits, z + 0.5, y, x) - _read(values, spacing, limits, z - 0.5, y, x)
-        dy = _read(values, spacing, limits, z, y + 0.5, x) - _read(values, spacing, limits, z, y - 0.5, x)
-        dx = _read(values, spacing, limits, z, y, x + 0.5) - _read(values, spacing, limits, z, y, x - 0.5)
+        dz = read(values, spacing, limits, z + 0.5, y, x) - read(values, spacing, limits, z - 0.5, y, x)
+        dy = read(values, spacing, limits, z, y + 0.5, x) - read(values, spacing, limits, z, y - 0.5, x)
+        dx = read(values, spacing, limits, z, y, x + 0.5) - read(values, spacing, limits, z, y, x - 0.5)
         for axis in range(3):
             gradient[i, axis] = affine[0, axis] * dz + affine[1, axis] * dy + affine[2, axis] * dx
     return distance, gradient

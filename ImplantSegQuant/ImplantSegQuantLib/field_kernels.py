@@ -12,6 +12,9 @@ Array = np.ndarray[Any, Any]
 BEYOND_MM = 500.0
 """A distance from here on is none: the reference itself is cut off there, and nothing is known."""
 
+_BEYOND, _ZERO = np.float32(BEYOND_MM), np.float32(0.0)
+_STEPS = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
+
 
 @njit(nogil=True, cache=True, inline="always")
 def _differences(before: float, here: float, after: float) -> tuple[float, float]:
@@ -107,7 +110,7 @@ def integrate(distance: Array, inside: Array, inner: tuple[int, int], spacing: A
 
 
 @njit(nogil=True, cache=True)
-def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], label: int) -> Array:
+def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], label: int, most: np.float32) -> Array:
     """Distance at the surface of one label, slice by slice.
 
     The surface of a voxel lies at its faces to other labels below 4: there the distance is the mean of
@@ -123,6 +126,8 @@ def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], la
         First and last + 1 of the slices to answer for.
     label : int
         Whose surface.
+    most : float
+        Voxels of the label at a larger distance do not exist.
 
     Returns
     -------
@@ -130,17 +135,16 @@ def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], la
         Sum of the distances in mm, and surface voxels.
     """
     result = np.zeros((inner[1] - inner[0], 2))
-    steps = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
     depth, height, width = labels.shape
     for z in range(inner[0], inner[1]):
         for y in range(height):
             for x in range(width):
-                if labels[z, y, x] != label or distance[z, y, x] >= BEYOND_MM:
+                if labels[z, y, x] != label or distance[z, y, x] > most:
                     continue
                 total = 0.0
                 faces = 0
-                for step in steps:
-                    k, j, i = z + step[0], y + step[1], x + step[2]
+                for side in range(6):
+                    k, j, i = z + _STEPS[side, 0], y + _STEPS[side, 1], x + _STEPS[side, 2]
                     if not (0 <= k < depth and 0 <= j < height and 0 <= i < width):
                         continue
                     if labels[k, j, i] < 4 and labels[k, j, i] != label and distance[k, j, i] < BEYOND_MM:
@@ -149,4 +153,75 @@ def surface_distances(labels: Array, distance: Array, inner: tuple[int, int], la
                 if faces > 0:
                     result[z - inner[0], 0] += 0.5 * (distance[z, y, x] + total / faces)
                     result[z - inner[0], 1] += 1.0
+    return result
+
+
+@njit(nogil=True, cache=True)
+def _encode_row(distance: Array, inside: Array, codes: Array) -> None:
+    """1 where there is body, 2 where there is none, 0 where nothing is known."""
+    for i in range(np.uint64(codes.size)):
+        value = np.uint8(2) - np.uint8(distance[i] < _ZERO)
+        codes[i] = value if inside[i] and distance[i] < _BEYOND else np.uint8(0)
+
+
+@njit(nogil=True, cache=True)
+def _count_row(one: Array, other: Array) -> int:
+    """Where two rows of codes differ between body and none."""
+    total, size, start = np.int64(0), np.uint64(one.size), np.uint64(0)
+    while start < size:
+        stop = min(start + np.uint64(128), size)
+        count = np.uint8(0)
+        for i in range(start, stop):
+            count = np.uint8(count + np.uint8(np.uint8(one[i] | other[i]) == np.uint8(3)))
+        total += np.int64(count)
+        start = stop
+    return int(total)
+
+
+@njit(nogil=True, cache=True)
+def _touch_row(codes: Array, touched: Array) -> None:
+    for i in range(np.uint64(touched.size)):
+        touched[i] |= codes[i]
+
+
+@njit(nogil=True, cache=True)
+def count_surface(distance: Array, inside: Array, inner: tuple[int, int]) -> Array:
+    """Voxel faces of a body per axis, and the voxels of it that have such faces: int64 (4,).
+
+    Parameters
+    ----------
+    distance : float32, shape (Z, Y, X)
+        Signed distance in mm at the voxel centres; from 500 mm on nothing is known.
+    inside : bool, shape (Z, Y, X)
+        The field of view.
+    inner : tuple of int
+        First and last + 1 of the slices to answer for: their own faces, and those to the slice below.
+    """
+    depth, height, width = distance.shape
+    result = np.zeros(4, np.int64)
+    low, high = max(inner[0] - 1, 0), min(inner[1] + 1, depth)
+    codes = np.empty((high - low, height, width), np.uint8)
+    for z in range(low, high):
+        for y in range(height):
+            _encode_row(distance[z, y], inside[z, y], codes[z - low, y])
+    touched = np.empty(width, np.uint8)
+    for z in range(inner[0] - low, inner[1] - low):
+        for y in range(height):
+            row = codes[z, y]
+            touched[:] = 0
+            _touch_row(row[1:], touched[:-1])
+            _touch_row(row[:-1], touched[1:])
+            result[2] += _count_row(row[1:], row[:-1])
+            if y > 0:
+                result[1] += _count_row(row, codes[z, y - 1])
+                _touch_row(codes[z, y - 1], touched)
+            if y < height - 1:
+                _touch_row(codes[z, y + 1], touched)
+            if z > 0:
+                result[0] += _count_row(row, codes[z - 1, y])
+                _touch_row(codes[z - 1, y], touched)
+            if z < codes.shape[0] - 1:
+                _touch_row(codes[z + 1, y], touched)
+            for x in range(width):
+                result[3] += row[x] == 1 and touched[x] & np.uint8(2) > 0
     return result

@@ -7,84 +7,82 @@ from typing import Any
 
 import numpy as np
 
-from ImplantSegLib import progress
-from ImplantSegLib.labels import IMPLANT, Label
+from ImplantSegLib import threads
 from ImplantSegLib.metrics import face_areas_mm2
-from ImplantSegQuantLib.contact import GAP_MM, Implant, percent
-from ImplantSegQuantLib.sample import SLAB, windows
+from ImplantSegQuantLib.contact import GAP_MM, Contacts, percent
+from ImplantSegQuantLib.trail import View
 
 Array = np.ndarray[Any, Any]
+Triple = tuple[float, float, float]
 
 GAPS_UM = tuple(range(round(1000 * GAP_MM) + 1))
 """Gaps that are bridged: 0 is the contact as published."""
 
 _ROUNDING_UM = 1e-3
-_IMPLANT, _BACKGROUND, _BONE = 1, 4, 8
-_KINDS = np.zeros(256, np.uint8)  # what does not exist is 0
-_KINDS[list(IMPLANT)] = _IMPLANT
-_KINDS[Label.BACKGROUND], _KINDS[Label.BONE] = _BACKGROUND, _BONE
 
 
-def contact_by_gap(implant: Implant, slab: int = SLAB, gaps_um: tuple[float, ...] = GAPS_UM) -> dict[str, Any] | None:
-    """BIC in % by faces, with bone enlarged by a gap into the background.
+class GapMeter:
+    """Counts the faces from implant to background by the gap that bridges them to bone, window by window.
 
-    A face between implant and background counts as contact from that gap on at which bone lies within it:
-    the distance between the centres of the background voxel behind the face and of the nearest bone voxel, which
-    is the width of the gap where implant, gap and bone lie one behind the other.
+    A face counts as contact from that gap on at which bone lies within it: the distance between the centres of the
+    background voxel behind the face and of the nearest bone voxel, which is the width of the gap where implant, gap and
+    bone lie one behind the other. Bone is looked for from the nearest voxel outwards, and only behind faces.
 
     Parameters
     ----------
-    implant : Implant
-        What BIC is counted on.
-    slab : int
-        Slices to look at at a time; the result does not depend on it.
+    spacing_mm : tuple of float
+        Voxel size (z, y, x) in mm.
     gaps_um : tuple of float
         Gaps in µm, rising from 0.
-
-    Returns
-    -------
-    dict or None
-        ``gap_um`` and ``percent``, both lists of the same length; None when the implant has no surface.
     """
-    bone, bridged, rest = np.zeros(3, np.int64), np.zeros((3, len(gaps_um)), np.int64), np.zeros(3, np.int64)
-    halo = math.ceil(gaps_um[-1] / (1000 * implant.spacing_mm[0])) + 1
-    steps = -(-implant.depth // slab)
-    for window in progress.track(windows(implant.depth, slab, halo), "gaps", steps, "slab"):
-        kinds = _KINDS[implant.labels[window.read]]
-        gap_um = _distance_to_bone_um(kinds, implant.spacing_mm)
-        for axis in range(3):
-            contact, gaps = _faces(kinds, gap_um, axis, window.inner)
-            bone[axis] += contact
-            at = np.searchsorted(np.asarray(gaps_um) + _ROUNDING_UM, gaps)
-            counts = np.bincount(at, minlength=len(gaps_um) + 1)
-            bridged[axis] += counts[:-1]
-            rest[axis] += counts[-1]
-    areas = face_areas_mm2(implant.spacing_mm)
-    touching = (bone[:, None] + np.cumsum(bridged, axis=1)).T @ areas
-    whole = float((bone + bridged.sum(axis=1) + rest) @ areas)
-    if not whole > 0:
-        return None
-    return {"gap_um": list(gaps_um), "percent": [percent(float(part), whole) for part in touching]}
+
+    def __init__(self, spacing_mm: Triple, gaps_um: tuple[float, ...] = GAPS_UM) -> None:
+        self._spacing_mm, self._gaps_um = spacing_mm, gaps_um
+        self._offsets = _offsets(spacing_mm, gaps_um)
+        self._bridged = np.zeros((3, len(gaps_um) + 1), np.int64)
+
+    @property
+    def halo(self) -> int:
+        """Slices that it looks at on both sides of those that are meant."""
+        return int(self._offsets[:, 0].max(initial=1))
+
+    def add(self, view: View) -> None:
+        """Take in the next slices."""
+        from ImplantSegQuantLib.contact_kernels import bridged_faces
+
+        if (box := view.rectangle()) is None:
+            return
+        count = len(self._gaps_um)
+        self._bridged += sum(
+            threads.each_range(
+                lambda low, high: bridged_faces(view.labels, (low, high), box, self._offsets, count), *view.ends
+            )
+        )
+
+    def curve(self, contacts: Contacts) -> dict[str, Any] | None:
+        """Give BIC in % at every gap: ``gap_um`` and ``percent``, lists of one length; None without a surface.
+
+        Parameters
+        ----------
+        contacts : Contacts
+            The faces of the same implant.
+        """
+        areas = face_areas_mm2(self._spacing_mm)
+        bridged = np.cumsum(self._bridged[:, :-1], axis=1)
+        touching = contacts.faces[:, :1] + bridged
+        whole = float(contacts.faces.sum(axis=1) @ areas)
+        if not whole > 0:
+            return None
+        return {"gap_um": list(self._gaps_um), "percent": [percent(float(part @ areas), whole) for part in touching.T]}
 
 
-def _distance_to_bone_um(kinds: Array, spacing_mm: tuple[float, float, float]) -> Array:
-    """Distance from every voxel's centre to that of the nearest bone, float32; infinite without bone."""
-    import edt
-
-    if not (kinds == _BONE).any():
-        return np.full(kinds.shape, np.inf, np.float32)
-    return np.asarray(1000 * edt.edt(kinds != _BONE, anisotropy=spacing_mm, black_border=False))
-
-
-def _faces(kinds: Array, gap_um: Array, axis: int, inner: slice) -> tuple[int, Array]:
-    """Count the faces from implant to bone, and give the gap behind each of those to background."""
-    first, last = (inner.start, inner.stop) if axis else (max(inner.start - 1, 0), inner.stop)
-    kinds, gap_um = kinds[first:last], gap_um[first:last]
-    lower, upper = (tuple(part if k == axis else slice(None) for k in range(3)) for part in _SIDES)
-    sums = kinds[lower] + kinds[upper]
-    at = np.nonzero(sums == _IMPLANT + _BACKGROUND)
-    gaps = np.where(kinds[lower][at] == _IMPLANT, gap_um[upper][at], gap_um[lower][at])
-    return int(np.count_nonzero(sums == _IMPLANT + _BONE)), gaps
-
-
-_SIDES = (slice(None, -1), slice(1, None))
+def _offsets(spacing_mm: Triple, gaps_um: tuple[float, ...]) -> Array:
+    """Give the steps (z, y, x) to the voxels within the widest gap, nearest first, and the gap that reaches each."""
+    spacing_um = 1000 * np.array(spacing_mm)
+    reach = [math.floor((gaps_um[-1] + _ROUNDING_UM) / step) for step in spacing_um]
+    steps = np.argwhere(np.ones([2 * side + 1 for side in reach], bool)) - reach
+    lengths_um = np.linalg.norm(steps * spacing_um, axis=1)
+    gap = np.searchsorted(np.asarray(gaps_um) + _ROUNDING_UM, lengths_um)
+    order = np.argsort(lengths_um, kind="stable")
+    order = order[(gap[order] < len(gaps_um)) & (lengths_um[order] > 0)]
+    return np.column_stack([steps[order], gap[order]]).astype(np.int64)

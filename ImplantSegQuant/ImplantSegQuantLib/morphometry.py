@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ImplantSegLib.metrics import OUTSIDE, FaceCounter, face_areas_mm2, surface_faces
+from ImplantSegLib import threads
+from ImplantSegLib.metrics import face_areas_mm2
 
 Array = np.ndarray[Any, Any]
 Triple = tuple[float, float, float]
-
-_BODY, _REST = 1, 0
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ class ShapeMeter:
     def __init__(self, spacing_mm: Triple) -> None:
         self._spacing_mm = spacing_mm
         self._slices: list[Array] = []
-        self._faces = FaceCounter()
-        self._surface_voxels = 0
+        self._counts = np.zeros(4, np.int64)  # faces per axis, and surface voxels
 
     def add(self, distance_mm: Array, inside: Array, inner: slice) -> None:
         """Take in the next slices.
@@ -71,16 +69,20 @@ class ShapeMeter:
         inner : slice
             Which slices are meant; the others are neighbours.
         """
-        from ImplantSegLib.metrics import kernels
-        from ImplantSegQuantLib import field_kernels
+        from ImplantSegQuantLib.field_kernels import count_surface, integrate
 
-        ends = (inner.start, inner.stop)
-        self._slices.append(field_kernels.integrate(distance_mm, inside, ends, np.array(self._spacing_mm)))
-        known = inside & (distance_mm < field_kernels.BEYOND_MM)
-        body = np.where(known, (distance_mm < 0).astype(np.uint8), np.uint8(OUTSIDE))
-        self._faces.add(body[inner])
-        touching = kernels.neighbour_bits(body, *ends) & (1 << _REST)
-        self._surface_voxels += int(np.count_nonzero(touching[body[inner] == _BODY]))
+        spacing = np.array(self._spacing_mm)
+        distance_mm, inside = np.ascontiguousarray(distance_mm), np.ascontiguousarray(inside)
+        for measures, counts in threads.each_range(
+            lambda low, high: (
+                integrate(distance_mm, inside, (low, high), spacing),
+                count_surface(distance_mm, inside, (low, high)),
+            ),
+            inner.start,
+            inner.stop,
+        ):
+            self._slices.append(measures)
+            self._counts += counts
 
     def shape(self) -> Shape:
         """Give what was measured."""
@@ -88,7 +90,7 @@ class ShapeMeter:
         face_areas = face_areas_mm2(self._spacing_mm)
         return Shape(
             volume_mm3=math.fsum(volumes) * float(np.prod(self._spacing_mm)),
-            faces_mm2=float(surface_faces(self._faces.table(), {_BODY}) @ face_areas),
+            faces_mm2=float(self._counts[:3] @ face_areas),
             area_mm2=math.fsum(areas),
-            surface_voxels_mm2=self._surface_voxels * float(face_areas.mean()),
+            surface_voxels_mm2=int(self._counts[3]) * float(face_areas.mean()),
         )

@@ -1,30 +1,27 @@
-"""Every number of a sample: one pass over the distance to the reference, then the implant by itself.
+"""Every number of a sample, or of several segmentations of one scan.
 
-Memory is bounded: a few slabs of the scan, one bit per voxel for the region of interest, and one byte per
-voxel of the box round the implant (plus what :mod:`ImplantSegQuantLib.thickness` says of itself).
+Memory is bounded, whatever the number of slices: a few slabs of the scan (see :mod:`ImplantSegQuantLib.walk`), what
+:mod:`ImplantSegQuantLib.thickness` says of itself, and the surface that is drawn. Nothing depends on how many slices
+are held at a time, nor on the number of threads, to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IMPLANT, Label
-from ImplantSegQuantLib import contact
+from ImplantSegQuantLib.contact import percent
 from ImplantSegQuantLib.contact_surface import contact_surface
-from ImplantSegQuantLib.degradation import DepthMeter, degradation_rate, volume_loss_percent, years
-from ImplantSegQuantLib.gap import contact_by_gap
+from ImplantSegQuantLib.cut import Implant, cut_out
+from ImplantSegQuantLib.degradation import degradation_rate, volume_loss_percent, years
 from ImplantSegQuantLib.measurement import Measurement
-from ImplantSegQuantLib.morphometry import Shape, ShapeMeter
-from ImplantSegQuantLib.roi import ROI_MM, Region, in_roi
-from ImplantSegQuantLib.sample import Bounds, Box, Sample, Survey, survey
+from ImplantSegQuantLib.roi import ROI_MM, Region, Registered
+from ImplantSegQuantLib.sample import Sample, Survey, survey
 from ImplantSegQuantLib.thickness import layer_thickness
+from ImplantSegQuantLib.walk import Distance, Measures, walk
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
@@ -32,9 +29,8 @@ if TYPE_CHECKING:
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
 
-Array = np.ndarray[Any, Any]
-Distance = Callable[[slice], Array]
-"""Gives the signed distance in mm, float32 (Z, Y, X), of some slices to the registered reference."""
+ALL_PARTS = frozenset({"gaps", "thickness", "surface"})
+"""What takes time of its own, and may be left out."""
 
 
 class Result(NamedTuple):
@@ -47,19 +43,8 @@ class Result(NamedTuple):
     """The implant's surface with its contact, where it was asked for and there is any implant."""
     profiles: Mapping[str, Any] = MappingProxyType({})
     """What is more than a number: see docs/measures.md."""
-
-
-class Measures(NamedTuple):
-    """What the pass over the distance field gives."""
-
-    shape: Shape
-    depth_um: float | None
-    region: Region
-    tissue_voxels: dict[int, int]
-    """Voxels of bone and of background inside the region of interest."""
-    roi_voxels: int
-    implant: Box | None
-    """Smallest box round the implant inside the region of interest."""
+    voxels: Mapping[int, int] = MappingProxyType({})
+    """Voxels of every label in the field of view."""
 
 
 def quantify(
@@ -104,11 +89,9 @@ def quantify(
     return measure(sample, survey(sample), registered(reference, pose, segmentation), weeks, roi_mm).measurements
 
 
-def registered(reference: Reference, pose: Pose, grid: Volume) -> Distance:
+def registered(reference: Reference, pose: Pose, grid: Volume) -> Registered:
     """Give the distance to the registered reference as a function of slices of a grid."""
-    from ImplantSegQuantLib.reference import distance_slab
-
-    return partial(distance_slab, reference, pose, grid)
+    return Registered(reference, pose, grid)
 
 
 def measure(
@@ -141,47 +124,79 @@ def measure(
     InputError
         See :func:`quantify`.
     """
+    parts = ALL_PARTS if surface else ALL_PARTS - {"surface"}
+    result = measure_all([sample], distance, weeks, roi_mm, parts)[0]
+    assert found.voxels == result.voxels, "the segmentation has changed since it was surveyed"
+    return result
+
+
+def measure_all(
+    samples: Sequence[Sample],
+    distance: Distance,
+    weeks: float,
+    roi_mm: float = ROI_MM,
+    parts: Collection[str] = (),
+) -> list[Result]:
+    """Measure several segmentations of one scan in one walk over it: they share the distance, and each is read once.
+
+    Each result is what :func:`measure` gives for that segmentation alone, to the last bit; what a part gives that was
+    not asked for is left out.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Segmentations on one grid, with one field of view. Their arrays are read from the first slab to the last, each
+        slice once (again for the parts ``thickness`` and ``surface``), from several threads at once.
+    distance : callable
+        Gives the signed distance of slices.
+    weeks : float
+        Healing time.
+    roi_mm : float
+        How far the region of interest reaches from the reference.
+    parts : collection of str
+        What to measure beside volumes, surfaces, depth, contact and tissue, from :data:`ALL_PARTS`: ``gaps``, the
+        contact by gap; ``thickness`` of the layer; and the ``surface`` of the implant.
+
+    Raises
+    ------
+    InputError
+        For labels outside the table, weeks or a region of interest that are not above 0, or a reference outside the
+        field of view. A segmentation without implant is none: its contact is undefined.
+    """
+    assert set(parts) <= ALL_PARTS, f"got parts {parts}, wanted some of {ALL_PARTS}"
     years(weeks)  # refuse a wrong healing time before the work, not after it
     if not roi_mm > 0:
         raise InputError(f"got a region of interest of {roi_mm} mm, wanted more than 0", "pass --roi-mm 1.0")
-    measures = _walk(sample, distance, roi_mm)
-    if not measures.shape.volume_mm3 > 0:
+    found = walk(samples, distance, roi_mm, "gaps" in parts)
+    if not found[0].shape.volume_mm3 > 0:
         raise InputError(
             "the registered reference does not reach into the field of view", "check the pose and the reference"
         )
-    implant = None if measures.implant is None else contact.cut_out(sample, measures.region.mask, measures.implant)
-    faces = contact_surface(implant, sample.segmentation.index_to_world, sample.slab) if implant and surface else None
-    gaps = None if implant is None else contact_by_gap(implant, sample.slab)
-    contacts, layer = _contact(sample, implant)
-    measurements = [*_degradation(sample, found, measures, weeks), *contacts, *_tissue(sample, measures, roi_mm)]
-    profiles = {"bone_implant_contact_by_gap": gaps, "degradation_layer_thickness": layer}
-    return Result(measurements, sample.segmentation.like(measures.region), faces, profiles)
+    return [
+        _result(sample, one, Region(sample, distance, roi_mm), weeks, parts)
+        for sample, one in zip(samples, found, strict=True)
+    ]
 
 
-def _walk(sample: Sample, distance: Distance, roi_mm: float) -> Measures:
-    """Everything that needs the distance, in one pass over it."""
-    segmentation = sample.segmentation
-    shape, depth = ShapeMeter(segmentation.spacing_mm), DepthMeter()
-    region, bounds, counts = Region(segmentation.shape), Bounds(), np.zeros(256, np.int64)
-    with progress.stage("measure", sample.steps, "slab") as advance:
-        for window in sample.windows(halo=1):
-            field, labels, inside = distance(window.read), sample.labels(window.read), sample.inside(window.read)
-            near = in_roi(field, inside, roi_mm)
-            shape.add(field, inside, window.inner)
-            depth.add(labels, field, near, window.inner)
-            labels, near = labels[window.inner], near[window.inner]
-            region.put(window.z, near)
-            bounds.add(np.isin(labels, IMPLANT) & near, window.z.start)
-            counts += np.bincount(labels[near], minlength=256)
-            advance()
-    tissue = {label.value: int(counts[label]) for label in (Label.BONE, Label.BACKGROUND)}
-    return Measures(shape.shape(), depth.depth_um(), region, tissue, int(counts.sum()), bounds.box)
+def _result(sample: Sample, found: Measures, region: Region, weeks: float, parts: Collection[str]) -> Result:
+    implant = None if found.implant is None else cut_out(sample, region.mask, found.implant)
+    faces = None
+    if implant and "surface" in parts:
+        faces = contact_surface(implant, sample.segmentation.index_to_world, sample.slab)
+    measurements = [*_degradation(sample, found, weeks), *_contact(found)]
+    profiles: dict[str, Any] = {"bone_implant_contact_by_gap": found.gaps} if "gaps" in parts else {}
+    if "thickness" in parts:
+        thickness, spread = _thickness(implant, sample.slab)
+        measurements.append(thickness)
+        profiles["degradation_layer_thickness"] = spread
+    measurements += _tissue(sample, found, region.radius_mm)
+    return Result(measurements, sample.segmentation.like(region), faces, profiles, found.voxels)
 
 
-def _degradation(sample: Sample, found: Survey, measures: Measures, weeks: float) -> list[Measurement]:
+def _degradation(sample: Sample, measures: Measures, weeks: float) -> list[Measurement]:
     """Volumes, surfaces, degradation rates and corrosion depth."""
     voxel_mm3 = sample.segmentation.voxel_volume_mm3
-    residual, layer = (found.voxels[label] * voxel_mm3 for label in IMPLANT)
+    residual, layer = (measures.voxels[label] * voxel_mm3 for label in IMPLANT)
     shape = measures.shape
     loss = shape.volume_mm3 - residual
     warning = _loss_warning(residual, loss)
@@ -222,51 +237,48 @@ def _loss_warning(residual_mm3: float, loss_mm3: float) -> str:
     return ""
 
 
-def _contact(sample: Sample, implant: contact.Implant | None) -> tuple[list[Measurement], dict[str, Any] | None]:
-    """Bone–implant contact in four ways and the layer's thickness, and how that spreads; it takes the pores out."""
-    names = (
-        "bone_implant_contact",
-        "bone_implant_contact_voxels",
-        "bone_implant_contact_weighted",
-        "bone_implant_contact_without_pores",
-    )
-    if implant is None:
+_CONTACTS = {
+    "bone_implant_contact": "voxel faces",
+    "bone_implant_contact_voxels": "surface voxels",
+    "bone_implant_contact_weighted": "voxel faces weighted by the surface normal",
+    "bone_implant_contact_without_pores": "voxel faces without pores",
+}
+
+
+def _contact(measures: Measures) -> list[Measurement]:
+    """Bone–implant contact in four ways."""
+    if measures.implant is None:
         warning = "no implant in the region of interest: contact and thickness undefined; the pose is probably wrong"
-        nothing = [Measurement(name, None, "%") for name in names]
-        return [*nothing, Measurement("degradation_layer_thickness", None, "µm", warning=warning)], None
-    with progress.stage("contact", 5, "measure") as advance:
-        values = []
-        # the pores come last: they are taken out of the labels
-        for how in (contact.contact_by_faces, contact.contact_by_voxels, contact.contact_by_normals):
-            values.append(how(implant, sample.slab))
-            advance()
-        thickness, layer = layer_thickness(implant.labels, implant.spacing_mm)
-        advance(note="thickness")
-        values.append(contact.contact_without_pores(implant, sample.slab))
-        advance()
-    warning = "" if values[0] is not None else "the implant has no surface in the field of view: contact undefined"
-    notes = ("voxel faces", "surface voxels", "voxel faces weighted by the surface normal", "voxel faces without pores")
-    measurements = [
-        Measurement(name, value, "%", note=note, warning=warning if name == names[0] else "")
-        for name, value, note in zip(names, values, notes, strict=True)
+    elif measures.contact_percent[0] is None:
+        warning = "the implant has no surface in the field of view: contact undefined"
+    else:
+        warning = ""
+    return [
+        Measurement(name, value, "%", note=note, warning=warning if name == "bone_implant_contact" else "")
+        for (name, note), value in zip(_CONTACTS.items(), measures.contact_percent, strict=True)
     ]
-    return [*measurements, thickness], layer
+
+
+def _thickness(implant: Implant | None, slab: int) -> tuple[Measurement, dict[str, Any] | None]:
+    if implant is None:  # the contact says why
+        return Measurement("degradation_layer_thickness", None, "µm"), None
+    return layer_thickness(implant.labels, implant.spacing_mm, slab)
 
 
 def _tissue(sample: Sample, measures: Measures, roi_mm: float) -> list[Measurement]:
     """Bone volume fraction and size of the region of interest."""
-    bone, background = measures.tissue_voxels[Label.BONE], measures.tissue_voxels[Label.BACKGROUND]
+    bone, background = measures.roi_voxels[Label.BONE], measures.roi_voxels[Label.BACKGROUND]
     if not bone + background:
         warning = "neither bone nor background in the region of interest: BV/TV undefined"
     elif not bone:
         warning = "no bone in the region of interest: BV/TV and BIC are 0"
     else:
         warning = ""
-    volume = measures.roi_voxels * sample.segmentation.voxel_volume_mm3
+    volume = sum(measures.roi_voxels.values()) * sample.segmentation.voxel_volume_mm3
     return [
         Measurement(
             "bone_volume_fraction",
-            contact.percent(bone, bone + background),
+            percent(bone, bone + background),
             "%",
             note="bone / (bone + background) in the region of interest",
             warning=warning,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ImplantSegLib import threads
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
+from ImplantSegLib.labels import IGNORE, NAMES, Label
 from ImplantSegLib.metrics import OUTSIDE
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ class Sample:
     def labels(self, z: slice) -> Array:
         """Labels of some slices, uint8 (Z, Y, X), OUTSIDE beyond the field of view."""
         labels = as_labels(np.asarray(self.segmentation.array[z]), self.role)
-        return np.where(self.inside(z), labels, np.uint8(OUTSIDE))
+        mask = self.fov.slab_mask(z, self.segmentation.shape)
+        return np.require(
+            labels if mask is None else np.where(mask, labels, np.uint8(OUTSIDE)), requirements=["C", "W"]
+        )
 
 
 class Survey(NamedTuple):
@@ -116,15 +120,14 @@ def survey(sample: Sample) -> Survey:
     """
     from ImplantSegLib.progress import stage
 
-    counts = np.zeros(256, np.int64)
-    bounds = Bounds()
+    counts, bounds = np.zeros(256, np.int64), Bounds()
     with stage("check", sample.steps, "slab") as advance:
         for window in sample.windows():
-            labels = sample.labels(window.z)
-            counts += np.bincount(labels.reshape(-1), minlength=256)
-            bounds.add(np.isin(labels, IMPLANT), window.z.start)
+            looked = look(sample.labels(window.z))
+            counts += looked.counts[0]
+            bounds.add(looked.extents, window.z.start)
             advance()
-    _check_labels(counts, sample.role)
+    check_labels(counts, sample.role)
     if bounds.box is None:
         raise InputError(
             f"the {sample.role} has no implant: none of its voxels in the field of view is "
@@ -134,27 +137,63 @@ def survey(sample: Sample) -> Survey:
     return Survey({label.value: int(counts[label]) for label in Label}, bounds.box)
 
 
+class Look(NamedTuple):
+    """What a slab of labels holds."""
+
+    counts: Array
+    """Voxels of every value in the field of view (0) and in the region of interest (1), int64 (2, 256)."""
+    seen: Array
+    """The labels, uint8 (Z, Y, X), OUTSIDE for implant voxels outside the region of interest."""
+    extents: Array
+    """Lowest row, highest + 1, lowest column, highest + 1 of the implant in every slice, int64 (Z, 4)."""
+
+
+def look(labels: Array, distance_mm: Array | None = None, limit_mm: float = 0.0) -> Look:
+    """Count the labels of some slices, and tell where the implant lies in them.
+
+    Parameters
+    ----------
+    labels : uint8, shape (Z, Y, X)
+        Labels, OUTSIDE beyond the field of view.
+    distance_mm : float32, shape (Z, Y, X), optional
+        Signed distance to the reference; without it, all is in the region of interest.
+    limit_mm : float
+        How far from the reference that reaches.
+    """
+    from ImplantSegQuantLib import label_kernels
+
+    distance = np.empty((0, 0, 0), np.float32) if distance_mm is None else np.ascontiguousarray(distance_mm)
+    seen, extents = np.empty_like(labels), np.empty((len(labels), 4), np.int64)
+    counts = threads.each_range(
+        lambda low, high: label_kernels.look(
+            labels[low:high], distance[low:high], np.float32(limit_mm), seen[low:high], extents[low:high]
+        ),
+        0,
+        len(labels),
+    )
+    return Look(np.sum(counts, axis=0), seen, extents)
+
+
 class Bounds:
-    """Smallest box round the true voxels of slabs."""
+    """Smallest box round what lies in slabs."""
 
     def __init__(self) -> None:
         self._low: Array | None = None
         self._high = np.zeros(3, int)
 
-    def add(self, slab: Array, start: int) -> None:
-        """Take in a slab, bool (Z, Y, X), whose first slice is ``start``."""
-        ranges = [np.flatnonzero(slab.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        if ranges[0].size == 0:
+    def add(self, extents: Array, start: int) -> None:
+        """Take in the extents (Z, 4) of slices, of which the first is number ``start``; see :class:`Look`."""
+        found = np.flatnonzero(extents[:, 1])
+        if found.size == 0:
             return
-        first = np.array([start, 0, 0])
-        low = first + [r[0] for r in ranges]
-        high = first + [r[-1] + 1 for r in ranges]
+        low = np.array([start + found[0], *extents[found][:, ::2].min(axis=0)])
+        high = np.array([start + found[-1] + 1, *extents[found][:, 1::2].max(axis=0)])
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = np.maximum(self._high, high)
 
     @property
     def box(self) -> Box | None:
-        """The box as slices (z, y, x); None when nothing was true."""
+        """The box as slices (z, y, x); None when nothing was found."""
         if self._low is None:
             return None
         z, y, x = (slice(int(low), int(high)) for low, high in zip(self._low, self._high, strict=True))
@@ -180,7 +219,21 @@ def as_labels(values: Array, role: str = "segmentation") -> Array:
     return labels
 
 
-def _check_labels(counts: Array, role: str) -> None:
+def check_labels(counts: Array, role: str) -> None:
+    """Refuse labels outside the table.
+
+    Parameters
+    ----------
+    counts : int64, shape (256,)
+        Voxels of every value.
+    role : str
+        What to call their volume in messages.
+
+    Raises
+    ------
+    InputError
+        Naming the first wrong one.
+    """
     wrong = [int(label) for label in np.flatnonzero(counts) if label not in NAMES and label != OUTSIDE]
     if IGNORE in wrong:
         raise InputError(

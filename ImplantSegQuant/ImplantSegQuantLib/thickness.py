@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ImplantSegLib.labels import Label
-from ImplantSegLib.metrics import OUTSIDE
+from ImplantSegLib import threads
 from ImplantSegQuantLib.measurement import Measurement
+from ImplantSegQuantLib.sample import SLAB, windows
 
 Array = np.ndarray[Any, Any]
 Triple = tuple[float, float, float]
@@ -47,17 +47,19 @@ class Thickness(NamedTuple):
     """What :func:`distribution` says of all voxels; None without a layer."""
 
 
-def layer_thickness(labels: Array, spacing_mm: Triple) -> tuple[Measurement, dict[str, Any] | None]:
+def layer_thickness(labels: Any, spacing_mm: Triple, slab: int = SLAB) -> tuple[Measurement, dict[str, Any] | None]:
     """Mean local thickness of the degradation layer as a measurement, and the distribution over its voxels.
 
     Parameters
     ----------
-    labels : uint8, shape (Z, Y, X)
+    labels : array of uint8, shape (Z, Y, X), or what can be sliced along z like one
         Labels; OUTSIDE where nothing is known.
     spacing_mm : tuple of float
         Voxel size (z, y, x) in mm.
+    slab : int
+        Slices to read at a time; the result does not depend on it.
     """
-    thickness = mean_thickness(labels, spacing_mm)
+    thickness = mean_thickness(labels, spacing_mm, slab=slab)
     note = "mean local thickness (largest inscribed sphere) of label 2"
     if thickness.coarsened > 1:
         note += f", on blocks of {thickness.coarsened}³ voxels"
@@ -66,7 +68,7 @@ def layer_thickness(labels: Array, spacing_mm: Triple) -> tuple[Measurement, dic
     return mean, thickness.distribution
 
 
-def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXELS) -> Thickness:
+def mean_thickness(labels: Any, spacing_mm: Triple, max_voxels: int = MAX_VOXELS, slab: int = SLAB) -> Thickness:
     """Mean local thickness of label 2 over its voxels.
 
     The surface is where the layer meets another class: cut planes, and whatever else is unknown, do not
@@ -74,17 +76,19 @@ def mean_thickness(labels: Array, spacing_mm: Triple, max_voxels: int = MAX_VOXE
 
     Parameters
     ----------
-    labels : uint8, shape (Z, Y, X)
+    labels : array of uint8, shape (Z, Y, X), or what can be sliced along z like one
         Labels; OUTSIDE where nothing is known.
     spacing_mm : tuple of float
         Voxel size (z, y, x) in mm.
     max_voxels : int
         Above this size of the array, blocks of voxels are taken as one.
+    slab : int
+        Slices to read at a time; the result does not depend on it.
     """
     factor = 1
     while labels.size / factor**3 > max_voxels:
         factor += 1
-    classes = _classes(labels, factor)
+    classes = _classes(labels, factor, slab)
     z, y, x = (step * factor for step in spacing_mm)
     layer = classes == _LAYER
     if not layer.any():
@@ -132,11 +136,17 @@ def local_thickness(classes: Array, spacing_mm: Triple) -> Array:
 
     from ImplantSegQuantLib import thickness_kernels
 
-    radius = edt.edt((classes != _OTHER).astype(np.uint8), anisotropy=spacing_mm, black_border=False)
+    bounded = (classes != _OTHER).view(np.uint8)
+    radius = edt.edt(bounded, anisotropy=spacing_mm, black_border=False, parallel=threads.count())
     radius[classes != _LAYER] = 0
-    centres = np.argwhere(thickness_kernels.ridge(radius, _steps(spacing_mm)))
+    steps, spacing, depth = _steps(spacing_mm), np.array(spacing_mm), len(classes)
+    centres = np.concatenate(
+        threads.each_range(lambda low, high: thickness_kernels.ridge(radius, steps, (low, high)), 0, depth)
+    )
     thickness = np.zeros_like(radius)
-    thickness_kernels.paint(radius, centres, np.array(spacing_mm), thickness)
+    threads.each_range(
+        lambda low, high: thickness_kernels.paint(radius, centres, spacing, (low, high), thickness), 0, depth
+    )
     np.maximum(thickness, radius, out=thickness)
     thickness -= np.float32(HALF_GAP * np.mean(spacing_mm))
     thickness *= 2
@@ -152,14 +162,20 @@ def _steps(spacing_mm: Triple) -> Array:
     return np.column_stack([offsets, lengths])
 
 
-def _classes(labels: Array, factor: int) -> Array:
-    """Layer, other or unknown, by majority in blocks of ``factor``³ voxels."""
+def _classes(labels: Any, factor: int, slab: int) -> Array:
+    """Layer, other or unknown, by majority in blocks of ``factor``³ voxels; what makes no whole block is left out."""
+    from ImplantSegQuantLib.thickness_kernels import majority
+
     depth, height, width = (n // factor for n in labels.shape)
     classes = np.empty((depth, height, width), np.uint8)
-    for z in range(depth):
-        blocks = labels[z * factor : (z + 1) * factor, : height * factor, : width * factor]
-        blocks = blocks.reshape(factor, height, factor, width, factor)
-        layer = (blocks == Label.DEGRADATION_LAYER).mean(axis=(0, 2, 4))
-        unknown = (blocks == OUTSIDE).mean(axis=(0, 2, 4))
-        classes[z] = np.where(layer >= 0.5, _LAYER, np.where(unknown >= 0.5, _UNKNOWN, _OTHER))
+    for window in windows(depth, max(1, slab // factor)):
+        part = np.ascontiguousarray(labels[factor * window.z.start : factor * window.z.stop])
+        start = window.z.start
+        threads.each_range(
+            lambda low, high, part=part, start=start: majority(  # type: ignore[misc]
+                part, factor, (low - start, high - start), classes[start:]
+            ),
+            start,
+            window.z.stop,
+        )
     return classes

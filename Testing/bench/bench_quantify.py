@@ -33,7 +33,7 @@ from ImplantSegLib.volumes import FieldOfView, Volume, read, write
 from ImplantSegQuantLib import reference as references
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 from ImplantSegQuantLib.quantify import quantify, registered
-from ImplantSegQuantLib.roi import Region, in_roi
+from ImplantSegQuantLib.roi import Region
 from ImplantSegQuantLib.sample import Sample
 
 Array = np.ndarray[Any, Any]
@@ -93,10 +93,7 @@ def reference(place: Path) -> references.Reference:
 def roi(place: Path) -> Region:
     sample = _sample(place)
     distance = registered(reference(place), load_pose(place / "pose.tfm"), sample.segmentation)
-    region = Region(sample.segmentation.shape)
-    for window in sample.windows():
-        region.put(window.z, in_roi(distance(window.z), sample.inside(window.z)))
-    return region
+    return Region(sample, distance)
 
 
 def whole(place: Path) -> Array:

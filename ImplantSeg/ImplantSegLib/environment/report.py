@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ImplantSegLib import __version__
+from ImplantSegLib import __version__, threads
 from ImplantSegLib.environment import machine, packages
 from ImplantSegLib.environment.accelerator import Torch
 from ImplantSegLib.environment.machine import Gpu
@@ -44,7 +44,7 @@ def report() -> Report:
         "executable": sys.executable,
         "platform": platform.platform(),
         "processor": machine.processor(),
-        "cores": machine.cores(),
+        "cores": threads.cores(),
         "memory_total_bytes": total,
         "memory_free_bytes": free,
         "torch": dataclasses.asdict(torch),

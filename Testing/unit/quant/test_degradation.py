@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.metrics import OUTSIDE
 from ImplantSegQuantLib.degradation import SPECK_MM, DepthMeter, degradation_rate, volume_loss_percent, years
 from ImplantSegQuantLib.sample import windows
 
@@ -31,9 +32,9 @@ def test_weeks_must_be_above_zero(weeks):
 
 def depth_um(labels, distance, near=None, slab=16):
     meter = DepthMeter()
-    near = np.ones(labels.shape, bool) if near is None else near
+    seen = labels if near is None else np.where(near | (labels != 1), labels, np.uint8(OUTSIDE))
     for window in windows(labels.shape[0], slab, halo=1):
-        meter.add(labels[window.read], distance[window.read], near[window.read], window.inner)
+        meter.add(seen[window.read], distance[window.read], window.inner)
     return meter.depth_um()
 
 

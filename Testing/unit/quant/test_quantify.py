@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
+from ImplantSegLib.threads import VARIABLE
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib.quantify import measure
+from ImplantSegQuantLib.quantify import ALL_PARTS, measure, measure_all
 from ImplantSegQuantLib.sample import Sample, survey
 
 MM = 0.02
@@ -73,11 +74,66 @@ def test_every_number_of_a_pin_in_closed_form():
     assert "7 / 365.25" in entries["degradation_rate"].note
 
 
-@pytest.mark.parametrize("slab", [1, 5, 24])
-def test_slabs_of_any_depth_give_the_same_bits(slab):
-    labels = pin()
-    labels[3:9, 60:70, 60:100] = 2
-    assert results(labels, slab=slab)[0].measurements == results(labels)[0].measurements
+def worn(seed):
+    """The pin with holes, specks and islands of all labels."""
+    labels, rng = pin(), np.random.default_rng(seed)
+    return np.where(rng.random(labels.shape) < 0.01, rng.integers(0, 4, labels.shape), labels).astype(np.uint8)
+
+
+@pytest.mark.parametrize("fov", ["box", "circle:70,80,60"])
+@pytest.mark.parametrize(("slab", "threads"), [(1, "1"), (5, "3"), (24, "1"), (24, "2")])
+def test_slabs_and_threads_of_any_number_give_the_same_bits(monkeypatch, slab, threads, fov):
+    wanted, _ = results(worn(0), fov)
+    monkeypatch.setenv(VARIABLE, threads)
+    found, _ = results(worn(0), fov, slab)
+    assert found.measurements == wanted.measurements
+    assert found.profiles == wanted.profiles
+    np.testing.assert_array_equal(found.roi.array[:], wanted.roi.array[:])
+
+
+def test_several_segmentations_in_one_walk_give_what_each_gives_alone():
+    several = [worn(1), pin(), np.where(pin() == 3, 0, pin()).astype(np.uint8)]
+    alone = [results(labels, surface=True)[0] for labels in several]
+    distance = (radius_mm() - RADIUS).astype(np.float32)
+    samples = [Sample(Volume(labels, (MM,) * 3), FieldOfView(), 7) for labels in several]
+    together = measure_all(samples, lambda z: distance[z], WEEKS, parts=ALL_PARTS)
+    for one, other in zip(together, alone, strict=True):
+        assert one.measurements == other.measurements
+        assert one.profiles == other.profiles
+        assert one.voxels == other.voxels
+        np.testing.assert_array_equal(one.contact.cell_data["contact"].sum(), other.contact.cell_data["contact"].sum())
+
+
+def test_parts_that_were_not_asked_for_are_left_out():
+    distance = (radius_mm() - RADIUS).astype(np.float32)
+    (found,) = measure_all([Sample(Volume(pin(), (MM,) * 3), FieldOfView())], lambda z: distance[z], WEEKS)
+    whole, _ = results(pin())
+    assert found.contact is None
+    assert found.profiles == {}
+    assert found.measurements == [entry for entry in whole.measurements if entry.name != "degradation_layer_thickness"]
+
+
+def test_a_segmentation_without_implant_among_others_is_undefined():
+    distance = (radius_mm() - RADIUS).astype(np.float32)
+    nothing = Sample(Volume(np.zeros(SHAPE, np.uint8), (MM,) * 3), FieldOfView())
+    (found,) = measure_all([nothing], lambda z: distance[z], WEEKS, parts=ALL_PARTS)
+    values = {entry.name: entry.value for entry in found.measurements}
+    assert values["bone_implant_contact"] is values["degradation_layer_thickness"] is None
+    assert values["residual_volume"] == 0
+
+
+def test_each_slice_is_read_once():
+    labels, distance, read = pin(), (radius_mm() - RADIUS).astype(np.float32), []
+
+    class Watched:
+        shape, dtype = labels.shape, labels.dtype
+
+        def __getitem__(self, z):
+            read.extend(range(labels.shape[0])[z])
+            return labels[z]
+
+    measure_all([Sample(Volume(Watched(), (MM,) * 3), FieldOfView(), 5)], lambda z: distance[z], WEEKS, parts={"gaps"})
+    assert read == list(range(labels.shape[0]))
 
 
 def test_circular_field_of_view_cuts_without_surface():
@@ -131,7 +187,8 @@ def test_implant_far_from_the_reference_has_no_contact():
     labels[:, :5, :5] = 1
     _, entries = results(labels)
     assert entries["bone_implant_contact"].value is None
-    assert "no implant in the region of interest" in entries["degradation_layer_thickness"].warning
+    assert entries["degradation_layer_thickness"].value is None
+    assert "no implant in the region of interest" in entries["bone_implant_contact"].warning
 
 
 def test_reference_outside_the_field_of_view():

@@ -69,9 +69,8 @@ def test_the_files_of_the_driver_name_the_gpu(monkeypatch, tmp_path):
     assert machine.nvidia_gpus() == [Gpu("NVIDIA RTX A4000")]
 
 
-def test_memory_and_cores_are_plausible():
+def test_memory_is_plausible():
     total, free = machine.memory()
-    assert machine.cores() >= 1
     assert machine.processor()
     if free is not None:
         assert 2**27 < free <= total
