@@ -109,6 +109,22 @@ def _cylinder(points: Array, start: Array) -> tuple[float, Axis]:
     return float(fit.cost), axis
 
 
+def axis_along(points: Array, direction: Array) -> Axis:
+    """Lay an axis along a direction through the middle of points (N, 3): Kåsa's circle, those far off weighted down."""
+    rotation = frame(Axis(np.zeros(3), direction))[:3, :3]
+    across = points @ rotation[:2].T
+    columns = np.column_stack([2 * across, np.ones(len(points))])
+    square, weights = (across**2).sum(axis=1), np.ones(len(points))
+    for _ in range(5):
+        weighted = columns * weights[:, None]
+        *centre, _ = np.linalg.lstsq(weighted.T @ columns, weighted.T @ square)[0]
+        radius = np.linalg.norm(across - centre, axis=1)
+        off = np.abs(radius - np.median(radius))
+        weights = 1 / (1 + (off / max(float(np.median(off)), 1e-6)) ** 2)
+    foot = np.array(centre) @ rotation[:2] + np.median(points @ direction) * direction
+    return Axis(foot, direction)
+
+
 def _centroid_lines(inside: Array, direction: Array) -> list[Axis]:
     """Robust lines through the centroids of slices across a direction: of all slices, and of the narrow ones."""
     height = (inside - inside.mean(axis=0)) @ direction

@@ -16,11 +16,11 @@ from ImplantSegLib import progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.align import Stage, refine, refine_finely
-from ImplantSegQuantLib.axis import Axis, axis_of, candidates
+from ImplantSegQuantLib.axis import Axis, axis_along, axis_of, candidates, directions
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 from ImplantSegQuantLib.reference import Reference
-from ImplantSegQuantLib.search import Placement, placements
+from ImplantSegQuantLib.search import DIRECTIONS, Placement, coarsened, placements
 from ImplantSegQuantLib.surface import Scan, scan_of
 
 __all__ = ["Pose", "assess", "check_units", "load_pose", "register", "save_pose"]
@@ -35,14 +35,14 @@ UNITS_RATIO = 100.0
 KEPT_PLACEMENTS = 4
 """Rough poses refined further, for each axis and way up."""
 
-KEPT_ROUGH = 24
+KEPT_ROUGH = 80
 """Rough poses refined on a few points."""
 
 KEPT_REFINED = 4
 """Refined poses that compete by the score at the end."""
 
-ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 1500, 6000, 20_000
-"""Surface points of the rough, the middle and the last refinement."""
+AXIS_POINTS, ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 600, 700, 6000, 20_000
+"""Surface points that an axis is fitted to; of the rough, the middle and the last refinement."""
 
 ROUGH_STAGES = (Stage(0.3, outside=2.0), Stage(0.15, outside=2.0), Stage(0.08, outside=2.0))
 """From a rough pose; about half of the thread's depth at first."""
@@ -130,10 +130,12 @@ def _check_size(scan: Scan, reference: Reference) -> None:
 def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
     """Rough poses from every axis, refined on a few points; the best by the two-way score first."""
     grid_axes = np.asarray(segmentation.direction).T[::-1]
-    scan, target = pair.scan, _reference_axis(pair)
+    scan, target, rough = pair.scan, _reference_axis(pair), coarsened(pair.field)
+    axes = candidates(scan.points_mm, scan.inside_mm, grid_axes)
+    axes += [axis_along(scan.points_mm[:AXIS_POINTS], direction) for direction in directions(DIRECTIONS)]
     found: list[Placement] = []
-    for axis in candidates(scan.points_mm, scan.inside_mm, grid_axes):
-        found += placements(pair.field, scan.points_mm, axis, target, KEPT_PLACEMENTS)
+    for axis in axes:
+        found += placements(rough, scan.points_mm, axis, target, KEPT_PLACEMENTS)
     found.sort(key=lambda placement: placement.cost)
     points = scan.points_mm[:ROUGH_POINTS]
     refined = [refine(pair.field, points, start.matrix, ROUGH_STAGES).matrix for start in found[:KEPT_ROUGH]]
