@@ -91,6 +91,17 @@ def stage(name: str, total: int, unit: str = "it") -> Iterator[Advance]:
         close()
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no stage inside, because all of it is one step of another; a cancellation still takes effect."""
+    global _mode
+    shown, _mode = _mode, "none"
+    try:
+        yield
+    finally:
+        _mode = shown
+
+
 def track(items: Iterable[T], name: str, total: int, unit: str = "it") -> Iterator[T]:
     """Yield the items of a stage, one step each."""
     with stage(name, total, unit) as advance:

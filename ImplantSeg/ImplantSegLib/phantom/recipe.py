@@ -133,8 +133,15 @@ class Phantom:
         }
 
 
-def prepare(job: PhantomJob) -> Phantom:
+def prepare(job: PhantomJob, effort: float = 1.0) -> Phantom:
     """Draw what is open, then solve for the depth scale and the contact level that meet the targets.
+
+    Parameters
+    ----------
+    job : PhantomJob
+        What it shall be.
+    effort : float
+        Factor on the number of random points by which the targets are met; with fewer they are missed by more.
 
     Raises
     ------
@@ -158,8 +165,8 @@ def prepare(job: PhantomJob) -> Phantom:
     wear = corrosion(job.seed, drawn["swelling"], drawn["detachment_mm"], drawn["crack_mm"], drawn["damage"])
     mu = ATTENUATION[BEAMLINES[job.beamline].energy_kev]
     explant = Explant(job.screw.shape, wear, bone(job.seed, job.site), mu, stream(job.seed, "tissue"))
-    explant = _corrode(explant, frame, job, drawn["degradation_rate"])
-    explant = _touch(explant, frame, job.seed, drawn["contact_percent"])
+    explant = _corrode(explant, frame, job, drawn["degradation_rate"], effort)
+    explant = _touch(explant, frame, job.seed, drawn["contact_percent"], effort)
     return Phantom(job, frame, explant, drawn)
 
 
@@ -223,19 +230,19 @@ def _to_screw(points: np.ndarray[Any, Any], frame: sample.Frame) -> np.ndarray[A
     return world @ pose[:, :3].T + pose[:, 3]
 
 
-def _corrode(explant: Explant, frame: sample.Frame, job: PhantomJob, rate: float) -> Explant:
+def _corrode(explant: Explant, frame: sample.Frame, job: PhantomJob, rate: float, effort: float) -> Explant:
     """Choose the depth scale that loses the volume of the wanted rate.
 
     A point is lost where f > -scale · relief, that is where -f / relief < scale: the scale is a quantile of that
     ratio over random points of the screw.
     """
-    voxels = _random_voxels(frame, 400_000, stream(job.seed, "corrode"))
+    voxels = _random_voxels(frame, round(effort * 400_000), stream(job.seed, "corrode"))
     points = _to_screw(voxels.astype(float), frame)
     inside = points[job.screw.signed_distance(points) < 0]
-    if len(inside) < 2000:
+    if len(inside) < effort * 2000:
         raise InputError("the screw hardly lies in the field of view", "pass another --axial-mm or a larger --shape")
     ratio = _loss_ratios(inside, explant)
-    surface, volume = _reference_surface_and_volume(explant, frame, job.seed, len(inside) / len(voxels))
+    surface, volume = _reference_surface_and_volume(explant, frame, job.seed, len(inside) / len(voxels), effort)
     if surface <= 0:
         raise InputError("the field of view lies inside the screw and sees no surface of it", "pass a larger --shape")
     lost = rate * job.weeks * 7 / DAYS_PER_YEAR * surface / volume
@@ -249,11 +256,11 @@ def _corrode(explant: Explant, frame: sample.Frame, job: PhantomJob, rate: float
 
 
 def _reference_surface_and_volume(
-    explant: Explant, frame: sample.Frame, seed: int, share: float
+    explant: Explant, frame: sample.Frame, seed: int, share: float, effort: float
 ) -> tuple[float, float]:
     """Area (mm²) and volume (mm³) of the original screw in the field of view, from random segments."""
     length = 0.05
-    voxels = _random_voxels(frame, 1_500_000, stream(seed, "area"))
+    voxels = _random_voxels(frame, round(effort * 1_500_000), stream(seed, "area"))
     view = _view_volume(frame)
     _, crossings = sample.surface_points(voxels, length, frame, explant, stream(seed, "segments"))
     return 2 * crossings / (len(voxels) * length) * view, share * view
@@ -265,9 +272,9 @@ def _view_volume(frame: sample.Frame) -> float:
     return float(z * area * np.prod(frame.spacing))
 
 
-def _touch(explant: Explant, frame: sample.Frame, seed: int, percent: float) -> Explant:
+def _touch(explant: Explant, frame: sample.Frame, seed: int, percent: float, effort: float) -> Explant:
     """Choose the level of the contact field above which bone touches: a quantile over random surface points."""
-    voxels = _random_voxels(frame, 2_500_000, stream(seed, "touch"))
+    voxels = _random_voxels(frame, round(effort * 2_500_000), stream(seed, "touch"))
     points, _ = sample.surface_points(voxels, 0.01, frame, explant, stream(seed, "contact segments"))
     levels = np.sort(_contact_levels(points, explant))[::-1]
     rank = round(percent / 100 * len(levels))
