@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -250,7 +251,10 @@ def _layers(run: Run, z: slice, values: npt.NDArray[np.float32]) -> dict[str, np
 def _probabilities(run: Run, work: Work) -> Any:
     from ImplantSegLib.inference.probabilities import Probabilities
 
-    return Probabilities(work.probabilities, run.scan, run.plan.depth)
+    told = {"model": run.bundle.name, "model_sha256": run.bundle.weights_sha256}
+    if run.bundle.calibration:
+        told["calibration"] = json.dumps(run.bundle.calibration, ensure_ascii=False)
+    return Probabilities(work.probabilities, run.scan, run.plan.depth, told)
 
 
 @contextmanager

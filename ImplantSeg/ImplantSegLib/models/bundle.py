@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 ENTRY = "implantseg"
 """Key of the JSON text in the header of the file."""
 
-FORMAT = 2
-"""Version of the JSON entry; a reader refuses later ones. 2 has ``training_data``, files of version 1 lack it."""
+FORMAT = 3
+"""Version of the JSON entry; a reader refuses later ones. 2 brought ``training_data``, 3 ``calibration``."""
 
 Storage = Literal["float32", "float16", "bfloat16"]
 
@@ -56,6 +56,8 @@ class Bundle:
         What it reached on its validation data.
     training_data : mapping
         What its training scans look like, as :func:`ImplantSegLib.preprocess.familiar.training_data` sums it up.
+    calibration : mapping
+        What its measures are worth, as :mod:`ImplantSegQuantLib.calibration` writes it; ``segment`` hands it on.
     licence : str
         SPDX name of the licence of the weights.
     summary : str
@@ -76,6 +78,7 @@ class Bundle:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     training_data: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0"
     summary: str = ""
     weights_sha256: str = ""
