@@ -124,6 +124,7 @@ class ImplantSegQuantParameterNode:
     circleX: float = 0.0
     circleRadius: float = 0.0
     fovMask: Mask
+    probabilitiesPath: Path
     # what is shown
     shownResults: vtkMRMLTableNode
     chartMeasure: str = "degradation_rate"
@@ -185,8 +186,9 @@ class ImplantSegQuantLogic(ScriptedLoadableModuleLogic):
         poseNode : vtkMRMLLinearTransformNode, optional
             Moves the reference to where it lies in the scan; found by registration when it is not given.
         **options
-            ``truth`` and ``scan`` (nodes), ``roi_mm``, ``fov`` (text or node), ``name`` of the sample, ``study``
-            (pathlib.Path, the folder in which the folder of the results is made).
+            ``truth`` and ``scan`` (nodes), ``roi_mm``, ``fov`` (text or node), ``name`` of the sample,
+            ``probabilities`` (pathlib.Path, for confidence intervals), ``study`` (pathlib.Path, the folder in which
+            the folder of the results is made).
 
         Returns
         -------

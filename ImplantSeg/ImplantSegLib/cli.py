@@ -44,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("ImplantSegQuantLib.command:evaluate", "IoU, Dice and confusion against ground truth"),
     "register": Verb("ImplantSegQuantLib.command:register", "find the pose of the reference screw"),
     "quantify": Verb("ImplantSegQuantLib.command:quantify", "degradation rate, BIC, BV/TV and a report"),
+    "calibrate": Verb("ImplantSegQuantLib.calibrate_command:calibrate", "what a model's measures are worth: intervals"),
     "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
     "export-training": Verb(
         "ImplantSegLib.training.export_command:export_training", "a folder that trains by one command"

@@ -15,6 +15,11 @@ from ImplantSegLib.errors import InputError
 _FOV = "field of view: auto (what the file says), box, circle:CY,CX,R in voxels, or a mask volume (default: auto)"
 _SPACING = "voxel size in µm, instead of what the files say: one number or Z,Y,X"
 _REFERENCE = "the implant before it degraded: a label volume, a mesh (STL, OBJ, PLY, VTK) in mm, or screw:KEY=VALUE,..."
+_PROBABILITIES = "class probabilities from `segment --probabilities`: every measurement gets a confidence interval"
+_CALIBRATION = (
+    "calibration of the intervals, from `calibrate` (default: the model's own, which the probabilities carry)"
+)
+_DRAWS = "segmentations drawn from the probabilities (default: 16); time grows with them"
 _NO_SURFACES = "do not write contact.vtp and reference.vtp"
 _SURFACE = (
     "write the reference's surface in the scan (LPS, mm) with the point data distance_um, the signed distance of the "
@@ -130,6 +135,7 @@ def quantify(argv: list[str]) -> None:
         implantseg quantify labels.seg.nrrd --reference screw:diameter=3.5 --weeks 12 --pose pose.tfm -o results
         implantseg quantify labels.seg.nrrd --reference screw.stl --weeks 12 --truth truth.seg.nrrd -o results
         implantseg quantify labels.seg.nrrd --reference screw.stl --weeks 12 --image scan.nrrd -o results
+        implantseg quantify labels.seg.nrrd --reference screw.stl --weeks 12 --probabilities p.ome.zarr -o results
         implantseg quantify --job results/job.toml -o again
         """,
     )
@@ -157,6 +163,11 @@ def _add_quantify_options(command: argparse.ArgumentParser) -> None:
     add("--roi-mm", default=argparse.SUPPRESS, type=float, metavar="MM", help="reach of the ROI (default: 1.0)")
     add("--fov", default=argparse.SUPPRESS, help=_FOV)
     add("--spacing-um", default=argparse.SUPPRESS, type=arguments.triple(float), metavar="Z,Y,X", help=_SPACING)
+    add("--probabilities", default=argparse.SUPPRESS, metavar="P", help=_PROBABILITIES)
+    add("--calibration", default=argparse.SUPPRESS, metavar="JSON", help=_CALIBRATION)
+    add("--level", default=argparse.SUPPRESS, type=float, metavar="%%", help="level of the intervals (default: 90)")
+    add("--draws", default=argparse.SUPPRESS, type=int, metavar="N", help=_DRAWS)
+    add("--seed", default=argparse.SUPPRESS, type=int, metavar="N", help="seed of the draws (default: 0)")
     add("--no-surfaces", dest="surfaces", action="store_false", default=argparse.SUPPRESS, help=_NO_SURFACES)
     add("--job", default=None, metavar="TOML", help="take what is not given here from a job file, such as job.toml")
 

@@ -81,6 +81,12 @@ DEFINITIONS: dict[str, Definition] = {
         "faces implant–bone / (faces implant–bone + faces implant–background) · 100 %, implant = residual material ∪ "
         "degradation layer, inside the ROI; cut planes do not count",
     ),
+    "bone_implant_contact_corrected": Definition(
+        OSSEOINTEGRATION,
+        "BIC, less the model's bias",
+        "BIC moved by the median error that the model made on its calibration scans; only with its own interval, and "
+        "only for scans like those",
+    ),
     "bone_implant_contact_weighted": Definition(
         OSSEOINTEGRATION,
         "BIC, weighted by surface normal",
@@ -128,6 +134,13 @@ SCORES: dict[str, str] = {
     "boundary_error_95_um": "95 % (µm)",
 }
 """Scores per class, as the columns of a table."""
+
+PARTS: dict[str, str] = {
+    "labels": "the labels",
+    "registration": "the registration",
+    "model": "the model's own error",
+}
+"""What an interval is made of, in words."""
 
 REGISTRATION: dict[str, str] = {
     "pose": "Pose of the reference",

@@ -17,6 +17,7 @@ from ImplantSegLib.volumes import FieldOfView, read
 from ImplantSegQuantLib import charts, figures, render3d, tables
 from ImplantSegQuantLib.definitions import DEFINITIONS, QUALITY
 from ImplantSegQuantLib.figures import Slices
+from ImplantSegQuantLib.interval_chart import intervals_figure
 from ImplantSegQuantLib.results import strict, write_results
 from ImplantSegQuantLib.views import Coarse, Field, Index, Planes, coarsen, field_planes, nearest_voxel, planes
 
@@ -111,6 +112,7 @@ def write_report(
         shown: dict[str, Any] = {"slices": figures.slices_figure(slices), "slices_alt": _slices_alt(slices)}
         shown["has_image"] = more.image is not None
         shown["unrolled"] = charts.unrolled_figure(more.contact, more.depth)
+        shown["intervals"] = intervals_figure(result)
         shown["profiles"] = charts.profiles_figure(result.get("profiles") or {}, result.get("truth_profiles") or {})
         advance(note="3D pictures")
         shown |= _pictures(coarse)
@@ -196,6 +198,9 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, Any]
         groups=groups,
         has_truth=bool(result.get("truth")),
         has_interval=any(row["interval"] != tables.ABSENT for row in every_row),
+        interval_heading=tables.interval_heading(result),
+        uncertainty=tables.uncertainty_rows(result),
+        uncertainty_sentences=tables.uncertainty_sentences(result),
         scores=scores,
         classes=classes,
         mean_iou=result.get("mean_iou_percent"),

@@ -12,7 +12,17 @@ from typing import Any
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path, explained_os_errors, write_text
 
-COLUMNS = ("name", "value", "unit", "interval_low", "interval_high", "truth", "relative_error_percent")
+COLUMNS = (
+    "name",
+    "value",
+    "unit",
+    "interval_low",
+    "interval_high",
+    "truth",
+    "relative_error_percent",
+    "half_voxel_low",
+    "half_voxel_high",
+)
 
 
 def write_results(outdir: str | Path, result: Mapping[str, Any]) -> None:
@@ -99,6 +109,7 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     table = []
     for name, measurement in result["measurements"].items():
         low, high = measurement.get("interval") or (None, None)
+        lowest, highest = (measurement.get("uncertainty") or {}).get("bound_half_voxel") or (None, None)
         table.append(
             {
                 "name": name,
@@ -108,6 +119,8 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "interval_high": high,
                 "truth": number(truth.get(name)),
                 "relative_error_percent": number(errors.get(name)),
+                "half_voxel_low": lowest,
+                "half_voxel_high": highest,
             }
         )
     return table

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ImplantSegLib.labels import COLOURS, NAMES, TITLES
-from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, REGISTRATION, SCORES, UNITS
+from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, PARTS, REGISTRATION, SCORES, UNITS
 from ImplantSegQuantLib.results import rows
 
 UNDEFINED = "undefined"
@@ -80,14 +80,80 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def interval_heading(result: Mapping[str, Any]) -> str:
+    """Heading of the column of intervals."""
+    level = (result.get("uncertainty") or {}).get("level")
+    return f"{level:g} % interval" if level else "Interval"
+
+
+def uncertainty_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Interval, bound and what the interval's variance is made of, for every measurement that has any of them."""
+    table = []
+    for name, entry in result["measurements"].items():
+        told = entry.get("uncertainty") or {}
+        if told:
+            table.append(
+                {
+                    "title": DEFINITIONS[name].title if name in DEFINITIONS else humanised(name),
+                    "interval": _range(entry.get("interval")),
+                    "bound": _range(told.get("bound_half_voxel")),
+                    "unit": unit(entry["unit"]),
+                    **{part: _share(told, part) for part in PARTS},
+                    "dominated": PARTS.get(told.get("dominated_by") or "", ABSENT),
+                }
+            )
+    return table
+
+
+def _range(ends: Any) -> str:
+    return ABSENT if ends is None else f"{figure(ends[0])} to {figure(ends[1])}"
+
+
+def _share(told: Mapping[str, Any], part: str) -> str:
+    """Share of the variance in %."""
+    squares = {one: (told.get(f"sd_{one}") or 0.0) ** 2 for one in PARTS}
+    whole = sum(squares.values())
+    if told.get(f"sd_{part}") is None or not whole:
+        return ABSENT
+    return f"{100 * squares[part] / whole:.0f}"
+
+
+def uncertainty_sentences(result: Mapping[str, Any]) -> list[str]:
+    """How the intervals were made, and what dominates those of the key figures, in plain words."""
+    told = result.get("uncertainty") or {}
+    if not told:
+        return []
+    calibration = told.get("calibration")
+    made = (
+        f"The intervals hold the true value in {told['level']:g} of 100 scans like those of the calibration: "
+        f"{calibration['scans']}."
+        if calibration
+        else f"The intervals are not calibrated: {told['level']:g} % of the spread of the labels and the pose."
+    )
+    parts: dict[str, list[str]] = {}
+    for name, title in KEY_FIGURES.items():
+        part = (result["measurements"].get(name, {}).get("uncertainty") or {}).get("dominated_by")
+        if part:
+            parts.setdefault(part, []).append(title.partition(" (")[0])
+    return [
+        made,
+        *(f"{', '.join(names)}: most of the interval comes from {PARTS[part]}." for part, names in parts.items()),
+    ]
+
+
 def key_figures(result: Mapping[str, Any]) -> list[dict[str, str]]:
     """Cards at the head of a report: title, value, unit, and a note with truth and relative error."""
     by_name = {row["name"]: row for row in rows(result)}
     cards = []
     for name, title in KEY_FIGURES.items():
         if row := by_name.get(name):
-            note = f"truth {figure(row['truth'], 3)}, error {percent_error(row['relative_error_percent'])} %"
-            cards.append(_card(title, row["value"], row["unit"], note if row["truth"] is not None else ""))
+            notes = []
+            if row["interval_low"] is not None:
+                ends = f"{figure(row['interval_low'], 3)} to {figure(row['interval_high'], 3)}"
+                notes.append(f"{interval_heading(result)} {ends}")
+            if row["truth"] is not None:
+                notes.append(f"truth {figure(row['truth'], 3)}, error {percent_error(row['relative_error_percent'])} %")
+            cards.append(_card(title, row["value"], row["unit"], "; ".join(notes)))
     if result.get("mean_iou_percent") is not None:
         cards.append(_card("Mean IoU", result["mean_iou_percent"], "%", "against the true labels"))
     return cards

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import all_or_none, check_writable, refuse_overwriting, remove
-from ImplantSegQuantLib import checks, compare
+from ImplantSegQuantLib import checks, compare, intervals
 from ImplantSegQuantLib.degradation import DAYS_PER_WEEK, DAYS_PER_YEAR, years
 from ImplantSegQuantLib.measurement import Measurement
 from ImplantSegQuantLib.quantify import Result, measure, registered
 from ImplantSegQuantLib.roi import ROI_MM, write_roi
 from ImplantSegQuantLib.sample import Sample, Survey, survey
+from ImplantSegQuantLib.uncertainty import BIC, CORRECTED, DRAWS, LEVEL, Subject
 
 if TYPE_CHECKING:
     from ImplantSegLib.volumes import FieldOfView, Volume
+    from ImplantSegQuantLib.intervals import Judged
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.reference import Reference
     from ImplantSegQuantLib.unroll import Unrolled
@@ -58,9 +60,20 @@ class QuantifyJob:
     """Voxel size (z, y, x) in µm, instead of what the files say."""
     surfaces: bool = True
     """Whether to write ``contact.vtp`` and ``reference.vtp``."""
+    probabilities: str | None = None
+    """Class probabilities that ``segment --probabilities`` wrote, for confidence intervals."""
+    calibration: str | None = None
+    """Calibration of the intervals, instead of that which the probabilities carry."""
+    draws: int = DRAWS
+    """Segmentations that are drawn from the probabilities."""
+    level: float = LEVEL
+    """Level of the intervals in %."""
+    seed: int = 0
+    """Seed of the draws."""
 
     def __post_init__(self) -> None:
         years(self.weeks)
+        intervals.check(self)
         if not self.roi_mm > 0:
             raise InputError(f"got a region of interest of {self.roi_mm} mm, wanted more than 0", "pass --roi-mm 1.0")
 
@@ -89,7 +102,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     from ImplantSegQuantLib.report import Illustrations, write_report, write_results
 
     check_writable(job.out)
-    for path in filter(None, (*_volume_paths(job).values(), job.pose, job.reference)):
+    for path in filter(None, (*_volume_paths(job).values(), job.pose, job.reference, job.calibration)):
         for name in OUTPUTS:
             refuse_overwriting(path, Path(job.out) / name)
     volumes = {role: read(path, job.spacing_um) for role, path in _volume_paths(job).items()}
@@ -103,11 +116,16 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     found = survey(sample)
     truth = Sample(volumes["truth"], fov, role="truth") if "truth" in volumes else None
     truth_found = survey(truth) if truth else None  # before the long work, so that a wrong file is told at once
+    chances = intervals.open_chances(job, sample)
     reference = references.load(job.reference)
     pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
-    result = _result(job, measured, pose)
+    subject = Subject(sample, reference, pose, job.weeks, job.roi_mm)
+    judged = intervals.judge(job, subject, measured.measurements, chances)
+    measured = measured._replace(measurements=judged.measurements)
+    result = _result(job, measured, pose, judged)
     if truth and truth_found:
-        result |= _against_truth(measured, sample, truth, *_measured(job, truth, truth_found, reference, given))
+        own_pose, wanted = _measured(job, truth, truth_found, reference, given)
+        result |= _against_truth(measured, sample, truth, own_pose, wanted, judged.warnings)
     with all_or_none(job.out) as out:
         write_results(out, result)
         poses.save_pose(pose, out / "pose.tfm")
@@ -191,13 +209,14 @@ def _write_surfaces(
     return unrolled_cells(measured.contact, "contact", pose, axis), depth
 
 
-def _result(job: QuantifyJob, measured: Result, pose: Pose) -> dict[str, Any]:
+def _result(job: QuantifyJob, measured: Result, pose: Pose, judged: Judged) -> dict[str, Any]:
     """Give what ``results.json`` holds without a truth."""
     source = "given" if job.pose else "found by registration"
     return {
         "measurements": _by_name(measured.measurements),
+        "uncertainty": judged.told,
         "profiles": dict(measured.profiles),
-        "warnings": _warnings(measured.measurements),
+        "warnings": _warnings(measured.measurements) + judged.warnings,
         "definitions": {
             "degradation_rate": "(V_i - V_r) / (A_i * t), t = weeks * days_per_week / days_per_year",
             "days_per_week": DAYS_PER_WEEK,
@@ -213,12 +232,17 @@ def _result(job: QuantifyJob, measured: Result, pose: Pose) -> dict[str, Any]:
             truth=job.truth,
             image=job.image,
             fov=mask_of(job.fov),
+            probabilities=job.probabilities,
+            calibration=job.calibration,
         ),
     }
 
 
-def _against_truth(measured: Result, sample: Sample, truth: Sample, pose: Pose, wanted: Result) -> dict[str, Any]:
+def _against_truth(
+    measured: Result, sample: Sample, truth: Sample, pose: Pose, wanted: Result, doubts: list[str]
+) -> dict[str, Any]:
     """Compare with the truth, measured in a pose of its own."""
+    wanted = wanted._replace(measurements=_with_corrected(measured, wanted))
     errors, notes = compare.relative_errors_percent(measured.measurements, wanted.measurements)
     scores = compare.overlap(sample.segmentation, truth.segmentation, sample.fov)
     notes += scores.pop("notes")
@@ -228,28 +252,45 @@ def _against_truth(measured: Result, sample: Sample, truth: Sample, pose: Pose, 
         "truth_profiles": dict(wanted.profiles),
         "truth_registration": dict(pose.quality),
         "relative_error_percent": errors,
-        "warnings": _warnings(measured.measurements) + own + notes,
+        "warnings": _warnings(measured.measurements) + doubts + own + notes,
         **scores,
     }
 
 
+def _with_corrected(measured: Result, wanted: Result) -> list[Measurement]:
+    """Measurements of the truth; what a corrected contact estimates is the true contact."""
+    if not any(one.name == CORRECTED for one in measured.measurements):
+        return wanted.measurements
+    return [*wanted.measurements, *(replace(one, name=CORRECTED) for one in wanted.measurements if one.name == BIC)]
+
+
 def _by_name(measurements: list[Measurement]) -> dict[str, dict[str, Any]]:
     return {
-        entry.name: {"value": entry.value, "unit": entry.unit, "interval": entry.interval, "note": entry.note}
+        entry.name: {
+            "value": entry.value,
+            "unit": entry.unit,
+            "interval": entry.interval,
+            "note": entry.note,
+            **({"uncertainty": dataclasses.asdict(entry.uncertainty)} if entry.uncertainty else {}),
+        }
         for entry in measurements
     }
 
 
 def _warnings(measurements: list[Measurement]) -> list[str]:
-    return [entry.warning for entry in measurements if entry.warning]
+    return list(dict.fromkeys(entry.warning for entry in measurements if entry.warning))
 
 
 def table(result: dict[str, Any]) -> str:
-    """Measurements of a result as text for people: value, and with a truth the truth and the relative error."""
+    """Measurements of a result as text for people: value, interval, and where it is known the truth."""
     truth, errors = result.get("truth", {}), result.get("relative_error_percent", {})
-    lines = [f"{'':36}{'value':>12} {'unit':5}" + (f"{'truth':>12}{'error %':>10}" if truth else "")]
+    level = (result.get("uncertainty") or {}).get("level")
+    header = f"{'':36}{'value':>12} {'unit':5}" + (f"{f'{level:g} % interval':>22}" if level else "")
+    lines = [header + (f"{'truth':>12}{'error %':>10}" if truth else "")]
     for name, entry in result["measurements"].items():
         line = f"{name:36}{_number(entry['value']):>12} {entry['unit']:5}"
+        if level:
+            line += f"{' to '.join(map(_number, entry['interval'] or ())):>22}"
         if truth:
             error = errors.get(name)
             line += f"{_number(truth[name]['value']):>12}{'' if error is None else format(error, '+.2f'):>10}"

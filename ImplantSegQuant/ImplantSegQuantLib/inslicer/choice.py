@@ -43,6 +43,8 @@ class Choice:
         Field of view: ``auto``, ``box``, ``circle:CY,CX,R`` in voxels, or a segmentation or volume as mask.
     name : str
         Name of the sample; else that of the segmentation.
+    probabilities : Path or None
+        Class probabilities of the segmentation, for confidence intervals.
     study : Path or None
         Folder in which the folder of the results is made; else the results are not kept.
     """
@@ -55,6 +57,7 @@ class Choice:
     roi_mm: float = 1.0
     fov: Any = "auto"
     name: str = ""
+    probabilities: Path | None = None
     study: Path | None = None
 
     @property
@@ -71,7 +74,7 @@ class Choice:
     def problems(self, measure: bool = True) -> list[str]:
         """Tell why the sample cannot be measured (or registered only), one sentence each."""
         checks = [self._check_segmentation, self._check_reference, self._check_fov]
-        checks += [self._check_weeks, self._check_roi, self._check_truth, self._check_study] if measure else []
+        checks += [self._check_weeks, self._check_roi, self._check_truth, self._check_files] if measure else []
         sentences = []
         for check in checks:
             try:
@@ -126,7 +129,9 @@ class Choice:
         if self.truth is not None and self.truth is self.segmentation:
             raise InputError("the ground truth is the segmentation itself", "choose another one, or none")
 
-    def _check_study(self) -> None:
+    def _check_files(self) -> None:
+        if self.probabilities is not None and not self.probabilities.is_dir():
+            raise InputError(f"there is no folder {self.probabilities}", "correct the path of the probabilities")
         folder = self.study
         while folder is not None and not folder.exists() and folder != folder.parent:
             folder = folder.parent

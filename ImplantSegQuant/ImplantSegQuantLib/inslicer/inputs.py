@@ -39,6 +39,7 @@ class Inputs:
         arguments += ["--weeks", f"{choice.weeks:g}", "--roi-mm", f"{choice.roi_mm:g}", "-o", choice.results]
         for option, path in (("--pose", pose), ("--truth", self.truth), ("--image", self.scan)):
             arguments += [option, path] if path else []
+        arguments += ["--probabilities", choice.probabilities] if choice.probabilities else []
         return Step("Measuring", "quantify", arguments)
 
     def discard(self) -> None:

@@ -49,6 +49,7 @@ class SampleSection(QuantSection):
             roi_mm=values.roiMm,
             fov=self._fov(),
             name=values.sampleName,
+            probabilities=chosen_path(values.probabilitiesPath),
             study=chosen_path(values.studyFolder),
         )
 
@@ -69,7 +70,7 @@ class SampleSection(QuantSection):
         self.ui.circleBox.visible = view == "circle"
         self.ui.fovMaskSelector.visible = view == "mask"
         self.ui.fovLabel.visible = view == "auto"
-        for field in (self.ui.referencePathLineEdit, self.ui.studyPathLineEdit):
+        for field in (self.ui.referencePathLineEdit, self.ui.studyPathLineEdit, self.ui.probabilitiesPathLineEdit):
             show_no_path(field)
         choice = self.choice()
         self.ui.fovLabel.text = _describe_fov(fov.known(choice.segmentation, choice.truth, choice.scan))

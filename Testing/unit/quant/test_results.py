@@ -30,12 +30,13 @@ def test_json_is_strict_and_holds_everything(tmp_path):
 
 
 def test_csv_has_a_row_for_each_measurement(tmp_path):
-    write_results(tmp_path, RESULT)
+    rate = RESULT["measurements"]["degradation_rate"] | {"uncertainty": {"bound_half_voxel": (0.3, 0.7)}}
+    write_results(tmp_path, RESULT | {"measurements": RESULT["measurements"] | {"degradation_rate": rate}})
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as stream:
         first, second = csv.DictReader(stream)
     assert tuple(first) == COLUMNS
-    assert list(first.values()) == ["degradation_rate", "0.5", "mm/a", "0.4", "0.6", "0.4", "25.0"]
-    assert list(second.values()) == ["bone_implant_contact", "", "%", "", "", "", ""]
+    assert list(first.values()) == ["degradation_rate", "0.5", "mm/a", "0.4", "0.6", "0.4", "25.0", "0.3", "0.7"]
+    assert list(second.values()) == ["bone_implant_contact", "", "%", "", "", "", "", "", ""]
 
 
 def test_folders_are_made_and_nothing_partial_stays(tmp_path):

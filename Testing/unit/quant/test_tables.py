@@ -44,8 +44,8 @@ def test_measurements_stand_in_the_order_of_the_definitions_and_unknown_ones_las
 def test_every_measurement_of_the_plan_is_defined():
     wanted = """initial_volume residual_volume degradation_layer_volume volume_loss volume_loss_fraction initial_surface
     initial_surface_unbiased initial_surface_voxels degradation_rate degradation_rate_unbiased bone_implant_contact
-    bone_implant_contact_voxels bone_implant_contact_weighted bone_implant_contact_without_pores bone_volume_fraction
-    roi_volume degradation_layer_thickness corrosion_depth"""
+    bone_implant_contact_voxels bone_implant_contact_weighted bone_implant_contact_corrected bone_volume_fraction
+    bone_implant_contact_without_pores roi_volume degradation_layer_thickness corrosion_depth"""
     assert set(wanted.split()) == set(DEFINITIONS)
     assert {definition.group for definition in DEFINITIONS.values()} == set(GROUPS)
 

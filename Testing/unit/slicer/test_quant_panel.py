@@ -131,6 +131,23 @@ def test_a_study_folder_that_is_a_file_is_told(filled, tmp_path):
     assert filled.sample.choice().results == tmp_path / "study" / "labels"
 
 
+def test_probabilities_go_into_the_run_and_a_folder_that_is_not_there_is_told(filled, tmp_path):
+    from ImplantSegQuantLib.inslicer import inputs
+
+    field = filled.sample.ui.probabilitiesPathLineEdit
+    field.currentPath = str(tmp_path / "p.ome.zarr")
+    assert filled.why()[0].startswith(f"There is no folder {tmp_path / 'p.ome.zarr'}")
+    (tmp_path / "p.ome.zarr").mkdir()
+    filled.panel.refresh()
+    assert filled.why() == []
+    written = inputs.write(filled.sample.choice())
+    arguments = written.quantify(filled.sample.choice()).arguments
+    written.discard()
+    assert arguments[arguments.index("--probabilities") + 1] == tmp_path / "p.ome.zarr"
+    field.currentPath = ""
+    assert filled.sample.choice().probabilities is None
+
+
 def test_all_choices_come_back_with_the_scene(filled, tmp_path):
     import slicer
 
