@@ -61,18 +61,62 @@ def _touches(labels: Array, z: int, y: int, x: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def bridged_faces(labels: Array, ends: Ends, box: Box, offsets: Array, gaps: int) -> Array:
+def _step(labels: Array, nearest: Array) -> None:
+    """Go one row on: count the steps to the nearest bone behind, up to 255."""
+    for i in range(np.uint64(nearest.size)):
+        farther = np.uint8(nearest[i] + np.uint8(nearest[i] < np.uint8(255)))
+        nearest[i] = np.uint8(0) if labels[i] == np.uint8(3) else farther
+
+
+@njit(nogil=True, cache=True)
+def _keep_nearest(nearest: Array, steps: Array) -> None:
+    for i in range(np.uint64(nearest.size)):
+        steps[i] = min(steps[i], nearest[i])
+
+
+@njit(nogil=True, cache=True)
+def bone_along_columns(labels: Array, ends: Ends, box: Box, steps: Array) -> None:
+    """Count the steps along y to the nearest bone in the slices ``ends`` of a box; 255 are as many or more.
+
+    Parameters
+    ----------
+    steps : uint8, shape (Z, rows of the box, columns of the box)
+        Filled.
+    """
+    height, first, last = labels.shape[1], box[0], box[1]
+    nearest = np.empty(box[3] - box[2], np.uint8)
+    for z in range(ends[0], ends[1]):
+        nearest[:] = 255
+        for y in range(max(first - 254, 0), last):
+            _step(labels[z, y, box[2] : box[3]], nearest)
+            if y >= first:
+                steps[z, y - first] = nearest
+        nearest[:] = 255
+        for y in range(min(last + 254, height) - 1, first - 1, -1):
+            _step(labels[z, y, box[2] : box[3]], nearest)
+            if y < last:
+                _keep_nearest(nearest, steps[z, y - first])
+
+
+@njit(nogil=True, cache=True)
+def bridged_faces(
+    labels: Array, ends: Ends, box: Box, nearest_bone: tuple[Array, int], columns: Array, gaps: tuple[Array, float]
+) -> Array:
     """Faces from implant to background by the gap that bridges them to bone, int64 (3, gaps + 1).
 
     Parameters
     ----------
-    offsets : int64, shape (N, 4)
-        Steps (z, y, x) to the voxels round one, the nearest first, and the number of the gap that reaches there.
-    gaps : int
-        How many gaps there are; the last column counts faces with no bone within any.
+    nearest_bone : uint8, shape (Z, rows of the box, columns), and int
+        What :func:`bone_along_columns` gives, and its first column.
+    columns : float64, shape (N, 3)
+        The columns round a voxel, steps along (z, x) and the square of their distance in µm², the nearest first.
+    gaps : float64, shape (gaps,), and float
+        Squares of the gaps in µm², rising, and of the voxel size along y. The last column of the result counts faces
+        with no bone within any gap.
     """
-    depth, height, width = labels.shape
-    result = np.zeros((3, gaps + 1), np.int64)
+    steps, left = nearest_bone
+    squares, step_square = gaps
+    result = np.zeros((3, squares.size + 1), np.int64)
     for z in range(ends[0], ends[1]):
         for y in range(box[0], box[1]):
             for x in range(box[2], box[3]):
@@ -83,13 +127,18 @@ def bridged_faces(labels: Array, ends: Ends, box: Box, offsets: Array, gaps: int
                 along_x = _touches(labels, z, y, x - 1) + _touches(labels, z, y, x + 1)
                 if along_z + along_y + along_x == 0:
                     continue
-                found = gaps
-                for n in range(len(offsets)):
-                    k, j, i = z + offsets[n, 0], y + offsets[n, 1], x + offsets[n, 2]
-                    if 0 <= k < depth and 0 <= j < height and 0 <= i < width and labels[k, j, i] == 3:
-                        found = offsets[n, 3]
+                nearest = np.inf
+                for n in range(len(columns)):
+                    if columns[n, 2] >= nearest:
                         break
-                result[0, found] += along_z
-                result[1, found] += along_y
-                result[2, found] += along_x
+                    k, i = z + int(columns[n, 0]), x + int(columns[n, 1]) - left
+                    if 0 <= k < steps.shape[0] and 0 <= i < steps.shape[2] and steps[k, y - box[0], i] < 255:
+                        away = float(steps[k, y - box[0], i])
+                        nearest = min(nearest, columns[n, 2] + step_square * away * away)
+                gap = 0
+                while gap < squares.size and squares[gap] < nearest:
+                    gap += 1
+                result[0, gap] += along_z
+                result[1, gap] += along_y
+                result[2, gap] += along_x
     return result

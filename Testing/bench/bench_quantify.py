@@ -1,11 +1,14 @@
-"""Streamed measures against the naive way: time and peak memory, as ratios in a Markdown table.
+"""Streamed measures against the naive way: time and peak memory, as ratios in Markdown tables.
 
     python Testing/bench/bench_quantify.py [FOLDER] [--shape 160,320,320] [--spacing-um 20] [--repeat 2]
 
-The naive way (naive_measures.py) holds the whole volume in memory: six shifts for the faces, `bincount` for the
-confusion matrix, and for the region of interest the reference resampled on the scan with a Euclidean distance
-transform of it. Every run is a fresh process that has done its imports and loaded its compiled kernels before the
-clock starts. A FOLDER keeps the phantom for the next time; another shape wants another folder.
+The naive way (naive_measures.py) holds the whole volume in memory: six padded shifts for the faces, `bincount` for the
+confusion matrix, and for the region of interest a Euclidean distance transform of the reference. Every run is a fresh
+process that has done its imports and loaded its compiled kernels before the clock starts.
+
+First on arrays in memory, 400 × 512 × 512 labels of synthetic.py, where the bars of :data:`CASES` must be met: else the
+exit code is 1. Then on the files of a phantom, reading included. A FOLDER keeps the inputs for the next time; another
+shape wants another folder.
 """
 
 from __future__ import annotations
@@ -20,21 +23,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import naive_measures
 import numpy as np
 import scipy
 import SimpleITK as sitk  # noqa: N813
+from synthetic import labels_of
 
-from ImplantSegLib import __version__, arguments, metrics, progress
+from ImplantSegLib import __version__, arguments, metrics, progress, threads
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegLib.volumes import FieldOfView, Volume, read, write
 from ImplantSegQuantLib import reference as references
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 from ImplantSegQuantLib.quantify import quantify, registered
 from ImplantSegQuantLib.roi import Region
-from ImplantSegQuantLib.sample import Sample
+from ImplantSegQuantLib.sample import Sample, windows
 
 Array = np.ndarray[Any, Any]
 
@@ -43,24 +47,41 @@ ROI_SHARE = 0.02
 """Share of the region's voxels that may differ: the naive one is measured from voxel centres and ends where the scan
 cuts the reference."""
 
+ARRAY_SHAPE, ARRAY_SPACING_MM = (400, 512, 512), (0.012,) * 3
+"""Of the arrays in memory."""
+
 EXACT = slice(1, 3)
 """Those of :data:`naive_measures.NUMBERS` that are plain counts of voxels."""
 
 
+class Case(NamedTuple):
+    """One thing to do in two ways."""
+
+    naive: Callable[..., Any]
+    streamed: Callable[..., Any]
+    inputs: Callable[[Path, str], tuple[Any, ...]]
+    """Gives the arguments of a side, before the clock starts."""
+    bar: tuple[float, float] = (0.0, 0.0)
+    """How many times less time, and less memory, the streamed way must take."""
+
+
 def main() -> None:
-    """Make the phantom, run every case both ways, check the answers and print the tables."""
+    """Make the inputs, run every case both ways, check the answers and the bars, and print the tables."""
     options = _options()
     with tempfile.TemporaryDirectory() as temporary:
         place = options.folder or Path(temporary)
-        _make_inputs(place, options)
-        runs = {case: _measured(case, place, options.repeat) for case in CASES}
+        place.mkdir(parents=True, exist_ok=True)
+        _make_arrays(place)
+        _make_files(place, options)
+        runs = {name: _measured(name, place, options.repeat) for name in CASES}
         fixed = _child("reference", place, "streamed")
-        agreement = {case: _agreement(case, place) for case in CASES}
-        print(f"\nphantom: {read(place / 'labels.seg.nrrd').describe_grid()}; best time of {options.repeat} runs")
+        agreement = {name: _agreement(name, place) for name in CASES}
+        print(f"\narrays of {ARRAY_SHAPE}; phantom: {read(place / 'labels.seg.nrrd').describe_grid()}; ", end="")
+        print(f"best time of {options.repeat} runs, {threads.count()} threads")
         _print_ratios(runs, agreement)
         print(
-            f"\nOf the streamed ROI and whole, {fixed['cpu']:.2f} CPU seconds and {fixed['mib']:.0f} MiB go to reading "
-            "the reference as a distance field, whatever the size of the scan."
+            f"\nOf the streamed ROI and whole from files, {fixed['cpu']:.2f} CPU seconds and {fixed['mib']:.0f} MiB go "
+            "to reading the reference as a distance field, whatever the size of the scan."
         )
         _print_numbers(*(np.load(place / f"whole-{side}.npy") for side in SIDES))
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -68,6 +89,27 @@ def main() -> None:
         f"load {load} (1, 5, 15 minutes); ImplantSeg {__version__}, Python {platform.python_version()}, "
         f"numpy {np.__version__}, scipy {scipy.__version__}, SimpleITK {sitk.Version.VersionString()}"
     )
+    missed = [name for name, case in CASES.items() if not _is_met(runs[name], case.bar)]
+    if missed:
+        sys.exit(f"the bar is missed: {', '.join(missed)}")
+
+
+def _is_met(sides: dict[str, dict[str, float]], bar: tuple[float, float]) -> bool:
+    naive, streamed = (sides[side] for side in SIDES)
+    return naive["seconds"] >= bar[0] * streamed["seconds"] and naive["mib"] >= bar[1] * streamed["mib"]
+
+
+def faces_of(labels: Array) -> Array:
+    table = metrics.count_faces(labels)
+    return np.stack([metrics.contact_faces(table, IMPLANT, {other}) for other in (Label.BONE, Label.BACKGROUND)])
+
+
+def confusion_of(truth: Array, prediction: Array) -> Array:
+    return metrics.confusion(prediction, truth)
+
+
+def roi_of(sample: Sample, distance: Callable[[slice], Array]) -> Array:
+    return Region(sample, distance).mask(slice(0, sample.segmentation.shape[0]))
 
 
 def faces(place: Path) -> Array:
@@ -103,11 +145,30 @@ def whole(place: Path) -> Array:
     return np.array([values[name] for name in naive_measures.NUMBERS], float)
 
 
-CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
-    "faces": (naive_measures.faces, faces),
-    "confusion": (naive_measures.confusion, confusion),
-    "ROI": (naive_measures.roi, roi),
-    "whole": (naive_measures.whole, whole),
+def _arrays(place: Path, _: str) -> tuple[Array, ...]:
+    return np.load(place / "labels.npy"), np.load(place / "prediction.npy")
+
+
+def _roi_inputs(place: Path, side: str) -> tuple[Any, ...]:
+    grid = Volume(np.load(place / "labels.npy"), ARRAY_SPACING_MM)
+    distance = registered(references.load("screw"), Pose(_upright(grid)), grid)
+    if side == "naive":
+        return distance.within(slice(0, grid.shape[0]), 0.0), ARRAY_SPACING_MM
+    return Sample(grid, FieldOfView()), distance
+
+
+def _files(place: Path, _: str) -> tuple[Path]:
+    return (place,)
+
+
+CASES = {
+    "faces": Case(naive_measures.faces_of, faces_of, lambda place, side: _arrays(place, side)[:1], (10.0, 5.0)),
+    "confusion": Case(naive_measures.confusion_of, confusion_of, _arrays, (10.0, 5.0)),
+    "ROI": Case(naive_measures.roi_of, roi_of, _roi_inputs, (3.0, 0.0)),
+    "faces from a file": Case(naive_measures.faces, faces, _files),
+    "confusion from files": Case(naive_measures.confusion, confusion, _files),
+    "ROI from files": Case(naive_measures.roi, roi, _files),
+    "whole": Case(naive_measures.whole, whole, _files),
 }
 
 
@@ -131,7 +192,30 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _make_inputs(place: Path, options: argparse.Namespace) -> None:
+def _upright(grid: Volume) -> Array:
+    """Pose of the parametric screw: its shaft in the middle of the scan, turned by 20°."""
+    turn = np.deg2rad(20)
+    matrix = np.eye(4)
+    matrix[1:3, 1:3] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    middle = grid.index_to_world @ [*((n - 1) / 2 for n in grid.shape), 1]
+    matrix[:3, 3] = np.array([0, 0, 7.5]) - matrix[:3, :3] @ middle[:3]
+    return matrix
+
+
+def _make_arrays(place: Path) -> None:
+    """Make labels and a prediction: the labels one voxel off along x."""
+    if (place / "prediction.npy").exists():
+        return
+    grid = Volume(np.broadcast_to(np.uint8(0), ARRAY_SHAPE), ARRAY_SPACING_MM)
+    distance = registered(references.load("screw"), Pose(_upright(grid)), grid)
+    labels = np.empty(ARRAY_SHAPE, np.uint8)
+    for window in windows(ARRAY_SHAPE[0], 32):
+        labels[window.z] = labels_of(distance(window.z), window.z.start, ARRAY_SPACING_MM, ARRAY_SHAPE[1])
+    np.save(place / "labels.npy", labels)
+    np.save(place / "prediction.npy", np.roll(labels, 1, axis=2))
+
+
+def _make_files(place: Path, options: argparse.Namespace) -> None:
     """Make a phantom, its pose as a file, and a prediction: the labels one voxel off along x."""
     from ImplantSegLib.phantom.build import build
     from ImplantSegLib.phantom.recipe import PhantomJob
@@ -168,16 +252,21 @@ def _child(case: str, place: Path, side: str) -> dict[str, float]:
 
 def _run_side(options: argparse.Namespace) -> None:
     progress.configure("none")
-    run = reference if options.case == "reference" else CASES[options.case][SIDES.index(options.side)]
+    case = CASES.get(options.case, Case(reference, reference, _files))
+    arguments = case.inputs(options.folder, options.side)
     if options.side == "streamed":
         _load_kernels()
-        _forget_peak()
+    _forget_peak()
     before, begin, cpu = _peak_mib(), time.perf_counter(), time.process_time()
-    found = run(options.folder)
+    found = getattr(case, options.side)(*arguments)
     seconds, cpu, after = time.perf_counter() - begin, time.process_time() - cpu, _peak_mib()
     if options.case in CASES:
-        np.save(options.folder / f"{options.case}-{options.side}.npy", np.asarray(found))
+        np.save(_answer(options.folder, options.case, options.side), np.asarray(found))
     print(json.dumps({"seconds": seconds, "cpu": cpu, "mib": after - before}))
+
+
+def _answer(place: Path, name: str, side: str) -> Path:
+    return place / f"{name.replace(' ', '-')}-{side}.npy"
 
 
 def _load_kernels() -> None:
@@ -206,32 +295,34 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _agreement(case: str, place: Path) -> str:
+def _agreement(name: str, place: Path) -> str:
     """Compare the answers of both sides; stop where they differ by more than they may."""
-    naive, streamed = (np.load(place / f"{case}-{side}.npy") for side in SIDES)
-    if case in ("faces", "confusion"):
-        same, text = np.array_equal(naive, streamed), "identical"
-    elif case == "ROI":
+    naive, streamed = (np.load(_answer(place, name, side)) for side in SIDES)
+    if name == "whole":
+        same, text = np.allclose(naive[EXACT], streamed[EXACT], rtol=1e-12), "see below"
+    elif "ROI" in name:
         share = np.count_nonzero(naive != streamed.astype(bool)) / np.count_nonzero(streamed)
         same, text = bool(share <= ROI_SHARE), f"{100 * share:.2f} % of its voxels differ"
     else:
-        same, text = np.allclose(naive[EXACT], streamed[EXACT], rtol=1e-12), "see below"
+        same, text = np.array_equal(naive, streamed), "identical"
     if not same:
-        sys.exit(f"{case}: the two ways differ: {text if case == 'ROI' else (naive, streamed)}")
+        sys.exit(f"{name}: the two ways differ: {text if 'ROI' in name else (naive, streamed)}")
     return text
 
 
 def _print_ratios(runs: dict[str, dict[str, dict[str, float]]], agreement: dict[str, str]) -> None:
     """One row per case: naive, streamed and their ratio in time, processor time (less fooled by load) and memory."""
     print("\nnaive / streamed = ratio; above 1 the streamed way is better\n")
-    print("| case | seconds | CPU seconds | peak MiB | answers |\n|---|---|---|---|---|")
+    print("| case | seconds | CPU seconds | peak MiB | bar | answers |\n|---|---|---|---|---|---|")
     for case, sides in runs.items():
         naive, streamed = (sides[side] for side in SIDES)
         cells = [
-            f"{naive[key]:{digits}} / {streamed[key]:{digits}} = {naive[key] / max(streamed[key], 0.01):.2f}"
-            for key, digits in (("seconds", ".2f"), ("cpu", ".2f"), ("mib", ".0f"))
+            f"{naive[key]:{digits}} / {streamed[key]:{digits}} = {naive[key] / max(streamed[key], least):.1f}"
+            for key, digits, least in (("seconds", ".3f", 1e-3), ("cpu", ".3f", 1e-3), ("mib", ".0f", 1.0))
         ]
-        print(f"| {case} | {' | '.join(cells)} | {agreement[case]} |")
+        time_bar, memory_bar = CASES[case].bar
+        bar = f"{time_bar:g} × time" * (time_bar > 0) + f", {memory_bar:g} × memory" * (memory_bar > 0)
+        print(f"| {case} | {' | '.join(cells)} | {bar} | {agreement[case]} |")
 
 
 def _print_numbers(naive: Array, streamed: Array) -> None:

@@ -1,7 +1,7 @@
 """The measures of `quantify` as one would write them in an afternoon: every volume whole in memory.
 
 Faces by six shifts, the confusion matrix by `bincount`, the region of interest by the Euclidean distance transform of
-the reference resampled on the scan. All take the folder that bench_quantify.py fills.
+the reference resampled on the scan: of arrays, and of the files in the folder that bench_quantify.py fills.
 """
 
 from __future__ import annotations
@@ -38,23 +38,45 @@ NUMBERS = (
 
 
 def faces(place: Path) -> Array:
-    """Faces implant–bone and implant–background per axis, int64 (2, 3), by six shifts."""
-    return _contact(sitk.GetArrayFromImage(sitk.ReadImage(place / "labels.seg.nrrd")))
+    """Faces implant–bone and implant–background per axis, int64 (2, 3), of the labels in a file."""
+    return faces_of(sitk.GetArrayFromImage(sitk.ReadImage(place / "labels.seg.nrrd")))
+
+
+def faces_of(labels: Array) -> Array:
+    """The same of an array: six shifts of it, padded with what is no label."""
+    padded = np.pad(labels, 1, constant_values=255)
+    implant, inner = np.isin(labels, IMPLANT), slice(1, -1)
+    counts = np.zeros((2, 3), np.int64)
+    for axis in range(3):
+        for shift in (slice(0, -2), slice(2, None)):
+            other = padded[tuple(shift if along == axis else inner for along in range(3))]
+            for row, label in enumerate((Label.BONE, Label.BACKGROUND)):
+                counts[row, axis] += np.count_nonzero(implant & (other == label))
+    return counts
 
 
 def confusion(place: Path) -> Array:
-    """Confusion matrix, int64 (4, 4): rows the truth, columns the prediction."""
+    """Confusion matrix, int64 (4, 4), of two files: rows the truth, columns the prediction."""
     truth, prediction = (
         sitk.GetArrayFromImage(sitk.ReadImage(place / f"{role}.seg.nrrd")) for role in ("labels", "prediction")
     )
+    return confusion_of(truth, prediction)
+
+
+def confusion_of(truth: Array, prediction: Array) -> Array:
+    """The same of two arrays."""
     return np.bincount((4 * truth + prediction).ravel(), minlength=16).reshape(4, 4)
 
 
 def roi(place: Path) -> Array:
-    """Region of interest, bool (Z, Y, X)."""
+    """Region of interest, bool (Z, Y, X), of the scan and the reference in files."""
     image = sitk.ReadImage(place / "labels.seg.nrrd")
-    outside = ndimage.distance_transform_edt(~_resampled(place, image), sampling=image.GetSpacing()[::-1])
-    return np.asarray(outside <= ROI_MM)
+    return roi_of(_resampled(place, image), image.GetSpacing()[::-1])
+
+
+def roi_of(screw: Array, spacing_mm: tuple[float, ...]) -> Array:
+    """The same of the reference as a mask, bool (Z, Y, X)."""
+    return np.asarray(ndimage.distance_transform_edt(~screw, sampling=spacing_mm) <= ROI_MM)
 
 
 def whole(place: Path) -> Array:

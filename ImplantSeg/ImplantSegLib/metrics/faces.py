@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ImplantSegLib import threads
 from ImplantSegLib.labels import Label
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +37,7 @@ class FaceCounter:
 
     def __init__(self) -> None:
         self._counts = np.zeros((3, 6), np.int64)
-        self._codes: Array | None = None
+        self._below: Array | None = None  # codes of the last slice so far
 
     def add(self, slab: Array, mask: Array | None = None) -> None:
         """Count the faces inside a slab and those to the slab before.
@@ -51,10 +52,17 @@ class FaceCounter:
         from ImplantSegLib.metrics import kernels
 
         seen = np.ascontiguousarray(slab if mask is None else np.where(mask, slab, np.uint8(OUTSIDE)), np.uint8)
-        first = self._codes is None
-        if self._codes is None:
-            self._codes = np.zeros((2, *seen.shape[1:]), np.uint8)
-        kernels.count_faces(seen, self._codes, first, self._counts)
+        below = np.zeros(seen.shape[1:], np.uint8) if self._below is None else self._below
+
+        def counted(first: int, last: int) -> Array:
+            counts = np.zeros_like(self._counts)
+            kernels.count_faces(seen, below, first, last, counts)
+            return counts
+
+        self._counts += np.sum(threads.each_range(counted, 0, len(seen)), axis=0)
+        if len(seen):
+            self._below = np.empty_like(below)
+            kernels.encode_slice(seen[-1], self._below)
 
     def table(self) -> Array:
         """Give the faces so far.

@@ -56,46 +56,79 @@ def _count_row(lower: Bytes, upper: Bytes, counts: Counts) -> None:
 
 
 @njit(nogil=True, cache=True)
-def count_faces(slab: Bytes, codes: Bytes, first: bool, counts: Counts) -> None:
+def encode_slice(labels: Bytes, codes: Bytes) -> None:
+    """Give the labels of a slice (Y, X) a bit each, in ``codes`` (Y, X)."""
+    for y in range(labels.shape[0]):
+        _encode(labels[y], codes[y])
+
+
+@njit(nogil=True, cache=True)
+def count_faces(slab: Bytes, below: Bytes, first: int, last: int, counts: Counts) -> None:
     """Count the faces between voxels of different labels.
 
     Parameters
     ----------
     slab : uint8, shape (Z, Y, X)
         Slices one after the other; values from 4 on never count.
-    codes : uint8, shape (2, Y, X)
-        Working space; ``codes[0]`` holds the last slice from one call to the next.
-    first : bool
-        Whether the slab is the first of its volume.
+    below : uint8, shape (Y, X)
+        Codes of the slice before the slab; 0 where there is none.
+    first, last : int
+        The slices to answer for: their own faces, and those to the slice before.
     counts : int64, shape (3, 6)
         Added to: faces normal to the axis (z, y, x) for each of :data:`PAIRS`, in either order.
     """
-    depth, height, _ = slab.shape
-    for z in range(depth):
+    height, width = below.shape
+    codes = np.empty((2, height, width), np.uint8)
+    if first == 0:
+        codes[0] = below
+    else:
+        encode_slice(slab[first - 1], codes[0])
+    for z in range(first, last):
+        lower, upper = codes[(z - first) % 2], codes[(z - first + 1) % 2]
         for y in range(height):
-            row = codes[1, y]
+            row = upper[y]
             _encode(slab[z, y], row)
-            if z > 0 or not first:
-                _count_row(codes[0, y], row, counts[0])
+            _count_row(lower[y], row, counts[0])
             if y > 0:
-                _count_row(codes[1, y - 1], row, counts[1])
+                _count_row(upper[y - 1], row, counts[1])
             _count_row(row[:-1], row[1:], counts[2])
-        codes[0] = codes[1]
+
+
+@njit(nogil=True, cache=True)
+def _count_codes(first: Bytes, second: Bytes, table: Counts) -> None:
+    """Add to ``table`` how often the pairs of labels below 4 occur in a block of less than 256 voxels."""
+    for a in range(4):
+        n0, n1, n2, n3 = _u8(0), _u8(0), _u8(0), _u8(0)
+        label = _u8(a)
+        for i in range(np.uint64(first.size)):
+            here, other = _u8(first[i] == label), second[i]
+            n0 = _u8(n0 + (here & _u8(other == _u8(0))))
+            n1 = _u8(n1 + (here & _u8(other == _u8(1))))
+            n2 = _u8(n2 + (here & _u8(other == _u8(2))))
+            n3 = _u8(n3 + (here & _u8(other == _u8(3))))
+        table[a, 0] += n0
+        table[a, 1] += n1
+        table[a, 2] += n2
+        table[a, 3] += n3
 
 
 @njit(nogil=True, cache=True)
 def count_pairs(first: Bytes, second: Bytes, table: Counts) -> None:
-    """Add to ``table[a, b]`` (256 × 256) how often ``first[i] == a`` and ``second[i] == b``."""
-    size = first.size
-    start = 0
+    """Add to ``table[a, b]`` (256 × 256) how often ``first[i] == a`` and ``second[i] == b``.
+
+    Blocks of one label are told by a look, blocks of labels below 4 counted by vector code.
+    """
+    size, start = np.uint64(first.size), np.uint64(0)
     while start < size:
-        stop = min(start + 64, size)
-        value = first[start]
-        different = np.uint8(0)
+        stop = min(start + np.uint64(_BLOCK), size)
+        value, different, largest = first[start], _u8(0), _u8(0)
         for i in range(start, stop):
-            different |= (first[i] ^ value) | (second[i] ^ value)
+            different |= _u8((first[i] ^ value) | (second[i] ^ value))
+            largest |= _u8(first[i] | second[i])
         if different == 0:
-            table[value, value] += stop - start
+            table[value, value] += np.int64(stop - start)
+        elif largest < 4:
+            _count_codes(first[start:stop], second[start:stop], table)
         else:
             for i in range(start, stop):
                 table[first[i], second[i]] += 1

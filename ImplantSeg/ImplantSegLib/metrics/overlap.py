@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ImplantSegLib import threads
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import IGNORE, NAMES, Label
 from ImplantSegLib.metrics.faces import OUTSIDE
@@ -51,8 +52,14 @@ def confusion(prediction: Array, truth: Array, mask: Array | None = None) -> Arr
             "pass two segmentations of the same scan",
         )
     counted = truth if mask is None else np.where(mask, truth, np.uint8(IGNORE))
-    table = np.zeros((256, 256), np.int64)
-    kernels.count_pairs(_bytes(counted), _bytes(prediction), table)
+    one, other = _bytes(counted), _bytes(prediction)
+
+    def table_of(first: int, last: int) -> Array:
+        table = np.zeros((256, 256), np.int64)
+        kernels.count_pairs(one[first:last], other[first:last], table)
+        return table
+
+    table = np.sum(threads.each_range(table_of, 0, one.size), axis=0)
     table[IGNORE] = 0
     _check_labels("truth", table.sum(axis=1))
     _check_labels("prediction", table.sum(axis=0))
