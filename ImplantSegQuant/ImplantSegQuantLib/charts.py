@@ -1,4 +1,4 @@
-"""Charts of a report: contact against gap, the spread of the layer's thickness, and the unrolled surface."""
+"""Charts of a report: contact by gap, thickness of the layer, loss along and about the thread; the unrolled surface."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ImplantSegLib.labels import COLOURS, Label
 from ImplantSegQuantLib.canvas import FONT, new_figure, png
+from ImplantSegQuantLib.definitions import FLANKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Profiles = Mapping[str, Any]
 
-_GAP, _LAYER = "bone_implant_contact_by_gap", "degradation_layer_thickness"
 _OWN, _TRUE = "#1f5fa8", "#333333"
 
 
@@ -37,16 +37,17 @@ def profiles_figure(own: Profiles, true: Profiles) -> str:
     """
     import matplotlib
 
-    drawn = [(draw, name) for draw, name in ((_gap, _GAP), (_layer, _LAYER)) if own.get(name)]
+    drawn = [name for name in _DRAWN if own.get(name)]
     if not drawn:
         return ""
+    columns, rows = min(2, len(drawn)), -(-len(drawn) // 2)
     with matplotlib.rc_context(FONT):
-        figure = new_figure(4.6 * len(drawn), 3.2)
-        for column, (draw, name) in enumerate(drawn, start=1):
-            axes = figure.add_subplot(1, len(drawn), column)
-            draw(axes, own[name], true.get(name))
+        figure = new_figure(4.6 * columns, 3.1 * rows)
+        for number, name in enumerate(drawn):
+            axes = figure.add_subplot(rows, columns, number + 1)
+            _DRAWN[name](axes, own[name], true.get(name))
             axes.spines[["top", "right"]].set_visible(False)
-            axes.set_title("ab"[column - 1], loc="left", fontweight="bold", fontsize=9)
+            axes.set_title("abcd"[number], loc="left", fontweight="bold", fontsize=9)
         figure.tight_layout()
         return png(figure)
 
@@ -126,3 +127,45 @@ def _layer(axes: Axes, own: Profiles, true: Profiles | None) -> None:
         "median", (own["percentiles_um"]["50"], axes.get_ylim()[1]), (3, -3), textcoords="offset points", va="top"
     )
     axes.set(xlabel="local thickness of the degradation layer (µm)", ylabel="share of its volume (%)", xlim=(0, None))
+
+
+def _along(axes: Axes, own: Profiles, true: Profiles | None) -> None:
+    """Degradation rate of the slices across the axis; a gap where it is undefined."""
+    _stairs(axes, own, color=_OWN, label="segmentation")
+    if true:
+        _stairs(axes, true, color=_TRUE, ls="--", label="truth")
+        axes.legend(frameon=False)
+    axes.axhline(0, color="black", linewidth=0.6)
+    origin = "the tip" if own["tip_known"] else "one end"
+    axes.set(xlabel=f"height along the axis, from {origin} of the reference (mm)", ylabel="DR, unbiased (mm/a)")
+
+
+def _stairs(axes: Axes, along: Profiles, **style: Any) -> None:
+    rates = [np.nan if rate is None else rate for rate in along["degradation_rate_mm_per_year"]]
+    axes.stairs(rates, along["edges_mm"], baseline=None, linewidth=1.3, **style)
+
+
+def _flanks(axes: Axes, own: Profiles, true: Profiles | None) -> None:
+    """Corrosion depth on every side of the thread."""
+    names = list(own)
+    axes.bar(range(len(names)), _depths(own, names), width=0.6, color=_OWN, label="segmentation")
+    if true:
+        axes.plot(range(len(names)), _depths(true, names), "_", color="black", markersize=26, label="truth")
+        axes.legend(frameon=False, loc="lower right", facecolor="white", framealpha=0.8)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set_xticks(range(len(names)), [FLANKS[name].replace(" (", "\n(") for name in names])
+    axes.set(ylabel="corrosion depth, mean (µm)")
+
+
+def _depths(flanks: Profiles, names: list[str]) -> list[float]:
+    found = (flanks.get(name, {}).get("corrosion_depth_um") for name in names)
+    return [np.nan if depth is None else depth for depth in found]
+
+
+_DRAWN = {
+    "bone_implant_contact_by_gap": _gap,
+    "degradation_layer_thickness": _layer,
+    "degradation_along_axis": _along,
+    "degradation_by_flank": _flanks,
+}
+"""Profiles that are drawn, in their order."""

@@ -157,3 +157,11 @@ REGISTRATION: dict[str, str] = {
 
 UNITS: dict[str, str] = {"mm^2": "mm²", "mm^3": "mm³", "um": "µm"}
 """Units as people read them."""
+
+FLANKS: dict[str, str] = {
+    "leading_flank": "leading flank (to the tip)",
+    "trailing_flank": "trailing flank (to the head)",
+    "crest": "crest",
+    "root": "root",
+}
+"""Sides of a screw's thread."""

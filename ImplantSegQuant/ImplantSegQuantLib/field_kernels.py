@@ -12,6 +12,9 @@ Array = np.ndarray[Any, Any]
 BEYOND_MM = 500.0
 """A distance from here on is none: the reference itself is cut off there, and nothing is known."""
 
+NEAR_VOXELS = 3.0
+"""Farther from the surface than this, in edges of the widest voxel side, a voxel is wholly inside or outside."""
+
 _BEYOND, _ZERO = np.float32(BEYOND_MM), np.float32(0.0)
 _STEPS = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
 
@@ -52,6 +55,29 @@ def _fraction_inside(centre: float, a: float, b: float, c: float) -> float:
 
 
 @njit(nogil=True, cache=True)
+def at_surface(distance: Array, z: int, y: int, x: int, spacing: Array) -> tuple[float, float]:
+    """Part of a voxel that is inside, and area of the surface in it in mm²; see :class:`.morphometry.ShapeMeter`."""
+    depth, height, width = distance.shape
+    here, none = distance[z, y, x], 2.0 * BEYOND_MM
+    first_z, second_z = _differences(
+        distance[z - 1, y, x] if z > 0 else none, here, distance[z + 1, y, x] if z < depth - 1 else none
+    )
+    first_y, second_y = _differences(
+        distance[z, y - 1, x] if y > 0 else none, here, distance[z, y + 1, x] if y < height - 1 else none
+    )
+    first_x, second_x = _differences(
+        distance[z, y, x - 1] if x > 0 else none, here, distance[z, y, x + 1] if x < width - 1 else none
+    )
+    mean = here + (second_z + second_y + second_x) / 24.0
+    part = _fraction_inside(mean, abs(first_z), abs(first_y), abs(first_x))
+    reach = abs(first_z) + abs(first_y) + abs(first_x)
+    if not abs(here) < reach:
+        return part, 0.0
+    slope = np.sqrt((first_z / spacing[0]) ** 2 + (first_y / spacing[1]) ** 2 + (first_x / spacing[2]) ** 2)
+    return part, (1.0 - abs(here) / reach) / reach * slope * spacing[0] * spacing[1] * spacing[2]
+
+
+@njit(nogil=True, cache=True)
 def integrate(distance: Array, inside: Array, inner: tuple[int, int], spacing: Array) -> Array:
     """Volume and surface of a body, slice by slice, from its distance field.
 
@@ -71,11 +97,9 @@ def integrate(distance: Array, inside: Array, inner: tuple[int, int], spacing: A
     float64, shape (slices, 2)
         Volume in voxels and area in mm² of the surface.
     """
-    depth, height, width = distance.shape
-    voxel = spacing[0] * spacing[1] * spacing[2]
-    near = 3.0 * spacing.max()
+    _, height, width = distance.shape
+    near = NEAR_VOXELS * spacing.max()
     result = np.zeros((inner[1] - inner[0], 2))
-    none = 2.0 * BEYOND_MM
     for z in range(inner[0], inner[1]):
         volume = 0.0
         area = 0.0
@@ -87,23 +111,9 @@ def integrate(distance: Array, inside: Array, inner: tuple[int, int], spacing: A
                 if here < -near:
                     volume += 1.0
                     continue
-                first_z, second_z = _differences(
-                    distance[z - 1, y, x] if z > 0 else none, here, distance[z + 1, y, x] if z < depth - 1 else none
-                )
-                first_y, second_y = _differences(
-                    distance[z, y - 1, x] if y > 0 else none, here, distance[z, y + 1, x] if y < height - 1 else none
-                )
-                first_x, second_x = _differences(
-                    distance[z, y, x - 1] if x > 0 else none, here, distance[z, y, x + 1] if x < width - 1 else none
-                )
-                mean = here + (second_z + second_y + second_x) / 24.0
-                volume += _fraction_inside(mean, abs(first_z), abs(first_y), abs(first_x))
-                reach = abs(first_z) + abs(first_y) + abs(first_x)
-                if abs(here) < reach:
-                    slope = np.sqrt(
-                        (first_z / spacing[0]) ** 2 + (first_y / spacing[1]) ** 2 + (first_x / spacing[2]) ** 2
-                    )
-                    area += (1.0 - abs(here) / reach) / reach * slope * voxel
+                part, mm2 = at_surface(distance, z, y, x, spacing)
+                volume += part
+                area += mm2
         result[z - inner[0], 0] = volume
         result[z - inner[0], 1] = area
     return result

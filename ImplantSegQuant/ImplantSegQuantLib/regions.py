@@ -1,22 +1,16 @@
-"""Degradation by region of a screw: its head, its thread, and the core that the thread is wound on."""
+"""The regions of a screw: its head, its thread, the core that the thread is wound on, and which end is the tip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ImplantSegLib import progress
-from ImplantSegLib.labels import Label
 from ImplantSegQuantLib.axis import axis_of, frame
-from ImplantSegQuantLib.degradation import degradation_rate, volume_loss_percent
-from ImplantSegQuantLib.morphometry import Shape, ShapeMeter
 from ImplantSegQuantLib.surface import surface_points
 
 if TYPE_CHECKING:
     from ImplantSegQuantLib.field import DistanceField
-    from ImplantSegQuantLib.sample import Sample
 
 Array = np.ndarray[Any, Any]
 
@@ -37,19 +31,28 @@ LEAST_SHARE = 0.1
 ROOT_SHARE = 0.15
 """Share of the thread's depth that is left to the core, so that the surface at the thread's root is the core's."""
 
-NEAR_VOXELS = 3.0
-"""Metal farther than this outside the reference belongs to no region: it is no part of the screw."""
+END_SHARE = 0.1
+"""Share of a screw's length at either end whose widths tell the tip from the other end."""
 
 
 class Regions(NamedTuple):
     """Where the regions of a screw lie."""
 
     frame: Array
-    """Takes the world of the scan to (x, y, height) about the axis of the screw, in mm: float64 (4, 4)."""
+    """Takes the world of the scan to (x, y, height) about the axis of the screw, in mm: float64 (4, 4). The height
+    rises from the tip, where that is known."""
     core_radius_mm: float
     """Distance from the axis that parts the core from the thread."""
     head_mm: tuple[float, float]
     """Lowest and highest height of the head; (inf, inf) where there is none."""
+    ends_mm: tuple[float, float] = (-np.inf, np.inf)
+    """Lowest and highest height of the screw."""
+    thread_mm: tuple[float, float] = (-np.inf, np.inf)
+    """Lowest and highest height of the thread."""
+    crest_radius_mm: float = np.inf
+    """Distance from the axis half-way between root and crest of the thread."""
+    tip_known: bool = True
+    """Whether the two ends could be told apart."""
 
     def of(self, points_mm: Array) -> Array:
         """Tell the regions of points (N, 3), (x, y, z) of the scan's world, as numbers in ``NAMES``: uint8 (N,)."""
@@ -81,88 +84,64 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
     """
     points = surface_points(field)
     about_axis = frame(axis_of(field, points))
-    x, y, height = (points @ about_axis[:3, :3].T + about_axis[:3, 3]).T
-    narrow, wide, middle = _outline(np.hypot(x, y), np.arctan2(y, x), height)
-    threaded = wide - narrow > LEAST_THREAD_MM
+    outline = _outline(points, about_axis)
+    ways = _tip_below(outline)
+    if ways is False:
+        about_axis = np.diag([1.0, -1.0, -1.0, 1.0]) @ about_axis
+        outline = _outline(points, about_axis)
+    threaded = outline.wide - outline.narrow > LEAST_THREAD_MM
     if not threaded.any() or threaded.mean() < LEAST_SHARE:
         return None
-    root, thread = float(np.median(narrow[threaded])), float(np.median(wide[threaded]))
-    head = middle[narrow > thread]
-    ends = (np.inf, np.inf)
-    if head.size:
-        upwards = head.mean() > np.median(middle)
-        ends = (float(head.min()) - HEIGHT_MM / 2, np.inf) if upwards else (-np.inf, float(head.max()) + HEIGHT_MM / 2)
-    return Regions(about_axis @ pose_matrix, root + ROOT_SHARE * (thread - root), ends)
+    root, thread = float(np.median(outline.narrow[threaded])), float(np.median(outline.wide[threaded]))
+    half = (root + thread) / 2
+    full = outline.middle[threaded & (outline.wide > half) & (outline.narrow < half)]
+    return Regions(
+        about_axis @ pose_matrix,
+        root + ROOT_SHARE * (thread - root),
+        _head(outline, thread),
+        outline.ends,
+        (float(full.min()) - HEIGHT_MM / 2, float(full.max()) + HEIGHT_MM / 2),
+        half,
+        ways is not None,
+    )
 
 
-def _outline(radius: Array, angle: Array, height: Array) -> tuple[Array, Array, Array]:
-    """Radius of the narrowest and of the widest sector in every full slice, and the height of its middle."""
-    low = float(height.min())
+class _Outline(NamedTuple):
+    narrow: Array
+    """Radius of the narrowest sector in every full slice."""
+    wide: Array
+    """Radius of the widest."""
+    middle: Array
+    """Height of the slice's middle."""
+    ends: tuple[float, float]
+    """Lowest and highest height of all."""
+
+
+def _tip_below(outline: _Outline) -> bool | None:
+    """Whether the narrower end of a screw is the lower one; None where the ends are as wide as each other."""
+    count = max(1, round(END_SHARE * len(outline.wide)))
+    below, above = float(outline.wide[:count].mean()), float(outline.wide[-count:].mean())
+    return None if abs(below - above) < LEAST_THREAD_MM else below < above
+
+
+def _head(outline: _Outline, thread: float) -> tuple[float, float]:
+    head = outline.middle[outline.narrow > thread]
+    if not head.size:
+        return np.inf, np.inf
+    if head.mean() > np.median(outline.middle):
+        return float(head.min()) - HEIGHT_MM / 2, np.inf
+    return -np.inf, float(head.max()) + HEIGHT_MM / 2
+
+
+def _outline(points: Array, about_axis: Array) -> _Outline:
+    """Look at points (N, 3) of the surface in slices across the axis, in sectors about it."""
+    x, y, height = (points @ about_axis[:3, :3].T + about_axis[:3, 3]).T
+    radius, angle, low = np.hypot(x, y), np.arctan2(y, x), float(height.min())
     slices = ((height - low) / HEIGHT_MM).astype(int)
     sectors = ((angle + np.pi) / (2 * np.pi) * ANGLES).astype(int) % ANGLES
     outline = np.full((slices.max() + 1, ANGLES), -np.inf)
     np.maximum.at(outline, (slices, sectors), radius)
     full = np.isfinite(outline).all(axis=1)
     middle = low + HEIGHT_MM * (np.arange(len(outline)) + 0.5)
-    return outline[full].min(axis=1), outline[full].max(axis=1), middle[full]
-
-
-def degradation_by_region(
-    sample: Sample, distance: Callable[[slice], Array], regions: Regions, weeks: float
-) -> dict[str, dict[str, float | None]]:
-    """Volume loss and degradation rate of every region, in one pass over the distance to the reference.
-
-    Parameters
-    ----------
-    sample : Sample
-        Segmentation and field of view.
-    distance : callable
-        Gives the signed distance of slices to the registered reference, float32 (Z, Y, X).
-    regions : Regions
-        Where they lie.
-    weeks : float
-        Healing time.
-
-    Returns
-    -------
-    dict
-        By region ``initial_volume_mm3``, ``residual_volume_mm3``, ``volume_loss_percent``, ``initial_surface_mm2``
-        (unbiased; where regions meet there is no surface) and ``degradation_rate_mm_per_year``. What is undefined is
-        None; regions outside the field of view are absent.
-    """
-    meters = [ShapeMeter(sample.segmentation.spacing_mm) for _ in NAMES]
-    residual = np.zeros(len(NAMES), np.int64)
-    for window in progress.track(sample.windows(halo=1), "regions", sample.steps, "slab"):
-        field, inside = distance(window.read), sample.inside(window.read)
-        where = _region_map(sample, field, window.read, regions)
-        for number, meter in enumerate(meters):
-            meter.add(field, inside & (where == number), window.inner)
-        metal = sample.labels(window.z) == Label.RESIDUAL_MATERIAL
-        residual += np.bincount(where[window.inner][metal], minlength=256)[: len(NAMES)]
-    volumes = residual * sample.segmentation.voxel_volume_mm3
-    shapes = {name: meter.shape() for name, meter in zip(NAMES, meters, strict=True)}
-    return {
-        name: _rates(shape, float(volume), weeks)
-        for (name, shape), volume in zip(shapes.items(), volumes, strict=True)
-        if shape.volume_mm3 > 0
-    }
-
-
-def _region_map(sample: Sample, field: Array, z: slice, regions: Regions) -> Array:
-    """Region of every voxel in or near the reference, uint8 (Z, Y, X); 255 elsewhere."""
-    grid = sample.segmentation
-    result = np.full(field.shape, 255, np.uint8)
-    near = field < NEAR_VOXELS * max(grid.spacing_mm)
-    index = np.argwhere(near) + np.array([z.start, 0, 0])
-    result[near] = regions.of(index @ grid.index_to_world[:3, :3].T + grid.index_to_world[:3, 3])
-    return result
-
-
-def _rates(shape: Shape, residual_mm3: float, weeks: float) -> dict[str, float | None]:
-    return {
-        "initial_volume_mm3": shape.volume_mm3,
-        "residual_volume_mm3": residual_mm3,
-        "volume_loss_percent": volume_loss_percent(shape.volume_mm3, residual_mm3),
-        "initial_surface_mm2": shape.area_mm2,
-        "degradation_rate_mm_per_year": degradation_rate(shape.volume_mm3 - residual_mm3, shape.area_mm2, weeks),
-    }
+    ends = low, float(height.max())
+    return _Outline(outline[full].min(axis=1), outline[full].max(axis=1), middle[full], ends)

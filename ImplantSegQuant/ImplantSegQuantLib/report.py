@@ -206,6 +206,8 @@ def _page(result: dict[str, Any], segmentation: Volume, shown: Mapping[str, Any]
         mean_iou=result.get("mean_iou_percent"),
         regions=tables.region_rows(result),
         region_columns=tables.REGION_COLUMNS.values(),
+        flanks=tables.flank_rows(result),
+        flank_columns=tables.FLANK_COLUMNS.values(),
         registration=tables.registration_rows(result),
         has_truth_registration=bool(result.get("truth_registration")),
         definitions=[

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ImplantSegLib.labels import COLOURS, NAMES, TITLES
-from ImplantSegQuantLib.definitions import DEFINITIONS, GROUPS, PARTS, REGISTRATION, SCORES, UNITS
+from ImplantSegQuantLib.definitions import DEFINITIONS, FLANKS, GROUPS, PARTS, REGISTRATION, SCORES, UNITS
 from ImplantSegQuantLib.results import rows
 
 UNDEFINED = "undefined"
@@ -27,6 +27,14 @@ REGION_COLUMNS = {
     "degradation_rate_mm_per_year": "DR, unbiased (mm/a)",
 }
 """Figures of a region, and what they are called."""
+
+FLANK_COLUMNS = {
+    "reference_surface_mm2": "Surface of the reference (mm²)",
+    "corrosion_depth_um": "Corrosion depth, mean (µm)",
+    "recession_rate_mm_per_year": "Recession rate (mm/a)",
+    "bone_implant_contact_percent": "BIC (%)",
+}
+"""Figures of a side of the thread, and what they are called."""
 
 
 def figure(value: float | None, digits: int = 4) -> str:
@@ -187,6 +195,15 @@ def region_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Region of the screw, and its figures as in :data:`REGION_COLUMNS`; empty where nothing is known of regions."""
     regions = (result.get("profiles") or {}).get("degradation_by_region") or {}
     return [(humanised(name), [figure(figures[key]) for key in REGION_COLUMNS]) for name, figures in regions.items()]
+
+
+def flank_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Side of the thread, and its figures as in :data:`FLANK_COLUMNS`; empty where nothing is known of flanks."""
+    flanks = (result.get("profiles") or {}).get("degradation_by_flank") or {}
+    return [
+        (FLANKS[name][:1].upper() + FLANKS[name][1:], [figure(figures[key]) for key in FLANK_COLUMNS])
+        for name, figures in flanks.items()
+    ]
 
 
 def registration_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -124,7 +124,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     measured = measured._replace(measurements=judged.measurements)
     result = _result(job, measured, pose, judged)
     if truth and truth_found:
-        own_pose, wanted = _measured(job, truth, truth_found, reference, given)
+        own_pose, wanted = _measured(job, truth, truth_found, reference, given, job.surfaces)
         result |= _against_truth(measured, sample, truth, own_pose, wanted, judged.warnings)
     with all_or_none(job.out) as out:
         write_results(out, result)
@@ -178,15 +178,14 @@ def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
 def _measured(
     job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None, surface: bool = False
 ) -> tuple[Pose, Result]:
-    """Find the pose of a sample by itself unless one was given, and measure, the regions of a screw, too."""
-    from ImplantSegQuantLib.regions import degradation_by_region, regions_of
+    """Find the pose of a sample by itself unless one was given, and measure, the parts of a screw, too."""
+    from ImplantSegQuantLib.screw_profiles import screw_profiles
 
     pose = _pose(sample, reference, given)
     distance = registered(reference, pose, sample.segmentation)
     measured = measure(sample, found, distance, job.weeks, job.roi_mm, surface)
-    regions = regions_of(reference.field, pose.matrix)
-    by_region = None if regions is None else degradation_by_region(sample, distance, regions, job.weeks)
-    return pose, measured._replace(profiles={**measured.profiles, "degradation_by_region": by_region})
+    by_part = screw_profiles(sample, (reference, pose), distance, measured.contact, job.weeks)
+    return pose, measured._replace(profiles={**measured.profiles, **by_part})
 
 
 def _write_surfaces(

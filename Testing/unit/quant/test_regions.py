@@ -5,7 +5,8 @@ from scipy.spatial.transform import Rotation
 from ImplantSegLib.phantom.screw import Screw
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.implicit import field_of
-from ImplantSegQuantLib.regions import Regions, degradation_by_region, regions_of
+from ImplantSegQuantLib.region_measures import degradation_by_region
+from ImplantSegQuantLib.regions import Regions, regions_of
 from ImplantSegQuantLib.sample import Sample
 
 MM = 0.02
@@ -57,7 +58,9 @@ def test_rates_in_closed_form(slab):
     matrix[:2, 3] = -39.4 * MM
     regions = Regions(matrix, 0.4, (19.5 * MM, np.inf))
     sample = Sample(Volume(labels, (MM,) * 3), FieldOfView(), slab)
-    found = degradation_by_region(sample, lambda z: (radius[z] - 0.6).astype(np.float32), regions, WEEKS)
+    found = degradation_by_region(sample, lambda z: (radius[z] - 0.6).astype(np.float32), regions, WEEKS)[
+        "degradation_by_region"
+    ]
     shank, head = 20 * MM, 10 * MM
     for name, outer, inner, metal, height in (
         ("core", 0.4, 0.0, 0.4, shank), ("thread", 0.6, 0.4, 0.5, shank), ("head", 0.6, 0.0, 0.3, head)
@@ -86,7 +89,9 @@ def test_the_bare_surface_of_the_core_is_the_root_of_the_thread():
         affine = grid.index_to_world
         return field.sample_grid(affine, z.start, (z.stop - z.start, *shape[1:]))
 
-    found = degradation_by_region(Sample(grid, FieldOfView()), distance, regions_of(field, np.eye(4)), WEEKS)
+    found = degradation_by_region(Sample(grid, FieldOfView()), distance, regions_of(field, np.eye(4)), WEEKS)[
+        "degradation_by_region"
+    ]
     root_mm = screw.diameter_mm / 2 - screw.thread_depth_mm
     root_mm2 = pitches * screw.root_mm * 2 * np.pi * root_mm
     assert set(found) == {"core", "thread"}
@@ -98,4 +103,70 @@ def test_regions_outside_the_field_of_view_are_absent():
     sample = Sample(Volume(np.ones((4, 9, 9), np.uint8), (MM,) * 3), FieldOfView())
     regions = Regions(np.eye(4), 10.0, (np.inf, np.inf))
     found = degradation_by_region(sample, lambda z: np.full((z.stop - z.start, 9, 9), -1, np.float32), regions, WEEKS)
-    assert list(found) == ["core"]
+    assert list(found["degradation_by_region"]) == ["core"]
+
+
+@pytest.mark.parametrize("slab", [7, 30])
+def test_rates_along_the_axis_in_closed_form(slab):
+    """Slices of 0.25 mm hold 13, 12 and 5 slices of the scan; from number 20 on the metal is thinner."""
+    y, x = ((np.arange(n) - 39.4) * MM for n in SHAPE[1:])
+    radius = np.broadcast_to(np.hypot(y[:, None], x), SHAPE)
+    metal_mm = np.where(np.arange(30) < 20, 0.5, 0.3)
+    labels = np.where(radius < metal_mm[:, None, None], 1, 0).astype(np.uint8)
+    matrix = np.eye(4)
+    matrix[:2, 3] = -39.4 * MM
+    regions = Regions(matrix, 0.4, (np.inf, np.inf), (0.0, 0.58))
+    sample = Sample(Volume(labels, (MM,) * 3), FieldOfView(), slab)
+    found = degradation_by_region(sample, lambda z: (radius[z] - 0.6).astype(np.float32), regions, WEEKS)
+    along = found["degradation_along_axis"]
+    np.testing.assert_allclose(along["edges_mm"], [0, 0.25, 0.5, 0.75])
+    for k, part in enumerate((slice(0, 13), slice(13, 25), slice(25, 30))):
+        height = MM * (part.stop - part.start)
+        residual = np.pi * MM * float((metal_mm[part] ** 2).sum())
+        initial, surface = np.pi * 0.36 * height, 2 * np.pi * 0.6 * height
+        assert along["initial_volume_mm3"][k] == pytest.approx(initial, rel=1e-3)
+        assert along["residual_volume_mm3"][k] == pytest.approx(residual, rel=0.02)
+        assert along["initial_surface_mm2"][k] == pytest.approx(surface, rel=1e-2)
+        assert along["degradation_rate_mm_per_year"][k] == pytest.approx((initial - residual) / surface, rel=0.04)
+        assert along["volume_loss_percent"][k] == pytest.approx(100 * (initial - residual) / initial, rel=0.04)
+    by_region = found["degradation_by_region"]
+    total = sum(part["initial_volume_mm3"] for part in by_region.values())
+    assert sum(along["initial_volume_mm3"]) == pytest.approx(total, rel=1e-12)
+
+
+def test_a_slice_that_the_field_of_view_hardly_shows_is_undefined():
+    """13 slices of the scan and one of which a single voxel lies in the field of view."""
+    labels = np.ones((14, 9, 9), np.uint8)
+    labels[13].flat[1:] = 200
+    sample = Sample(Volume(labels, (MM,) * 3), FieldOfView())
+    regions = Regions(np.eye(4), 10.0, (np.inf, np.inf), (0.0, 10.0))
+    found = degradation_by_region(sample, lambda z: np.full((z.stop - z.start, 9, 9), -1, np.float32), regions, WEEKS)
+    along = found["degradation_along_axis"]
+    np.testing.assert_allclose(along["edges_mm"], [0, 0.25, 0.5])
+    assert along["volume_loss_percent"] == [pytest.approx(0), None]
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_the_tip_is_the_narrow_end_and_heights_rise_from_it(upside_down):
+    screw = Screw()
+    pose = np.diag([1.0, -1.0, -1.0, 1.0]) if upside_down else np.eye(4)
+    found = regions_of(field_of(screw.signed_distance, np.array(screw.bounds_mm), finest_mm=0.06), pose)
+    assert found.tip_known
+    assert found.frame[2, 2] == pytest.approx(-1 if upside_down else 1, abs=1e-3)
+    # the underside of 45° is as wide as the thread a thread's depth above its beginning
+    head_mm = screw.length_mm - screw.head_height_mm + screw.thread_depth_mm
+    assert found.head_mm[0] - found.ends_mm[0] == pytest.approx(head_mm, abs=0.15)
+    assert found.thread_mm[0] - found.ends_mm[0] == pytest.approx(screw.tip_mm, abs=0.6)
+
+
+def test_ends_as_wide_as_each_other_leave_the_tip_unknown():
+    screw = Screw()
+
+    def shank(points):
+        return np.maximum(screw.signed_distance(points), np.abs(points[:, 2] - 7) - 3)
+
+    bounds = np.array(screw.bounds_mm)
+    bounds[:, 2] = 4, 10
+    found = regions_of(field_of(shank, bounds, finest_mm=0.06), np.eye(4))
+    assert found is not None
+    assert not found.tip_known

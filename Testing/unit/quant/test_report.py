@@ -104,14 +104,29 @@ def test_a_report_with_everything(tmp_path, sample):
 
 
 def test_regions_have_a_table(tmp_path, sample):
-    thread = {
-        "initial_volume_mm3": 2.5, "residual_volume_mm3": 2.0, "volume_loss_percent": 20.0,
-        "initial_surface_mm2": 12.0, "degradation_rate_mm_per_year": None,
-    }  # fmt: skip
-    found = page(report.write_report(tmp_path, result(profiles={"degradation_by_region": {"thread": thread}}), *sample))
+    profiles = {"degradation_by_region": {"thread": _figures()}}
+    found = page(report.write_report(tmp_path, result(profiles=profiles), *sample))
     for words in ("Degradation by region of the screw", "DR, unbiased (mm/a)", "Thread2.50020.0012.00undefined"):
         assert words in found.text, words
     assert "by region" not in page(report.write_report(tmp_path, result(), *sample)).text
+
+
+def test_sides_of_the_thread_have_a_table(tmp_path, sample):
+    flank = {
+        "reference_surface_mm2": 6.5, "corrosion_depth_um": 90.25, "recession_rate_mm_per_year": 0.392,
+        "bone_implant_contact_percent": None,
+    }  # fmt: skip
+    profiles = {"degradation_by_region": {"thread": _figures()}, "degradation_by_flank": {"leading_flank": flank}}
+    found = page(report.write_report(tmp_path, result(profiles=profiles), *sample))
+    for words in ("By side of the thread", "Leading flank (to the tip)6.50090.250.3920undefined"):
+        assert words in found.text, words
+
+
+def _figures():
+    return {
+        "initial_volume_mm3": 2.5, "residual_volume_mm3": 2.0, "volume_loss_percent": 20.0,
+        "initial_surface_mm2": 12.0, "degradation_rate_mm_per_year": None,
+    }  # fmt: skip
 
 
 def test_profiles_are_drawn(tmp_path, sample):
