@@ -50,6 +50,7 @@ def evaluate(argv: list[str]) -> None:
     from ImplantSegLib.jobs import provenance
     from ImplantSegLib.volumes import read
     from ImplantSegQuantLib.compare import overlap, table
+    from ImplantSegQuantLib.schemas import EVALUATE
     from ImplantSegQuantLib.workflow import field_of_view
 
     for source in (options.prediction, options.truth) if options.out else ():
@@ -58,7 +59,7 @@ def evaluate(argv: list[str]) -> None:
     scores = overlap(prediction, truth, field_of_view(options.fov, prediction, truth))
     if options.out:
         made_with = provenance(prediction=options.prediction, truth=options.truth)
-        text = json.dumps({**scores, "provenance": made_with}, indent=2, ensure_ascii=False)
+        text = json.dumps({"schema": EVALUATE, **scores, "provenance": made_with}, indent=2, ensure_ascii=False)
         write_text(options.out, text + "\n")
     print(table(scores))
 
@@ -111,8 +112,9 @@ def register(argv: list[str]) -> None:
 
 def _fit_as_json(options: argparse.Namespace, quality: Mapping[str, float]) -> str:
     from ImplantSegQuantLib.results import strict
+    from ImplantSegQuantLib.schemas import REGISTER
 
-    found = {"pose": options.out, "start": options.start, "searched": options.start is None}
+    found = {"schema": REGISTER, "pose": options.out, "start": options.start, "searched": options.start is None}
     return json.dumps(strict({**found, "surface": options.surface, "quality": quality}), indent=2, allow_nan=False)
 
 

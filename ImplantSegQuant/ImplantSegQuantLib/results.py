@@ -11,6 +11,7 @@ from typing import Any
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import atomic_path, explained_os_errors, write_text
+from ImplantSegQuantLib.schemas import RESULTS
 
 COLUMNS = (
     "name",
@@ -26,7 +27,7 @@ COLUMNS = (
 
 
 def write_results(outdir: str | Path, result: Mapping[str, Any]) -> None:
-    """Write ``results.json`` and ``results.csv``; each appears whole or not at all.
+    """Write ``results.json``, with the name of its schema, and ``results.csv``; each appears whole or not at all.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def write_results(outdir: str | Path, result: Mapping[str, Any]) -> None:
         When the folder may not be written or the disk is full.
     """
     outdir = Path(outdir)
-    plain = strict(result)
+    plain = {"schema": RESULTS, **strict(result)}
     text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(outdir / "results.json", text + "\n")
     with (
@@ -65,7 +66,7 @@ def read(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        What :func:`write_results` was given.
+        What :func:`write_results` was given, and the ``schema``.
 
     Raises
     ------

@@ -59,6 +59,7 @@ def test_strict_leaves_no_number_that_json_cannot_hold():
 def test_results_are_read_from_the_folder_or_the_file(tmp_path):
     write_results(tmp_path, {"measurements": {"a": {"value": None, "unit": "%"}}, "job": {"weeks": 4.0}})
     assert read(tmp_path) == read(tmp_path / "results.json")
+    assert read(tmp_path)["schema"] == "urn:implantseg:results:1"
     assert read(tmp_path)["job"]["weeks"] == 4.0
 
 
