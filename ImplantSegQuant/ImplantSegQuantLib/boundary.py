@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ImplantSegLib import metrics, progress
+from ImplantSegLib import metrics, progress, threads
 from ImplantSegLib.labels import NAMES, Label
 from ImplantSegQuantLib.sample import Sample, as_labels, windows
 
@@ -45,13 +46,18 @@ def boundary_error(sample: Sample, truth: Volume, present: Array) -> dict[str, A
     depth, reach = sample.segmentation.shape[0], where.halo - 1
     step = max(sample.slab, reach)
     for window in progress.track(windows(depth, step, reach), "boundaries", -(-depth // step), "slab"):
-        counts += metrics.boundary_counts(_bits(sample, truth, window.read), window.inner, where)
+        counted = partial(_counts, _bits(sample, truth, window.read), where)
+        counts += np.sum(threads.each_range(counted, window.inner.start, window.inner.stop), axis=0)
     return _named(
         metrics.boundary_mean_um(counts, where, present),
         metrics.boundary_percentile_um(counts, where, present),
         metrics.boundary_beyond_percent(counts, present),
         float(where.lengths_um[-1]),
     )
+
+
+def _counts(bits: Array, where: metrics.Search, low: int, high: int) -> Array:
+    return metrics.boundary_counts(bits, slice(low, high), where)
 
 
 def _named(mean: Any, percentile: Any, beyond: Any, reach_um: float | None) -> dict[str, Any]:

@@ -150,8 +150,9 @@ def _flanks(axes: Axes, own: Profiles, true: Profiles | None) -> None:
     names = list(own)
     axes.bar(range(len(names)), _depths(own, names), width=0.6, color=_OWN, label="segmentation")
     if true:
-        axes.plot(range(len(names)), _depths(true, names), "_", color="black", markersize=26, label="truth")
-        axes.legend(frameon=False, loc="lower right", facecolor="white", framealpha=0.8)
+        axes.plot(range(len(names)), _depths(true, names), "_", color="#e8a33d", markersize=26, mew=2, label="truth")
+        axes.margins(y=0.25)  # room for the legend
+        axes.legend(frameon=False, loc="upper right", ncols=2)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xticks(range(len(names)), [FLANKS[name].replace(" (", "\n(") for name in names])
     axes.set(ylabel="corrosion depth, mean (µm)")

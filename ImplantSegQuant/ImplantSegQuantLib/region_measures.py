@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ImplantSegLib import progress
+from ImplantSegLib import progress, threads
 from ImplantSegQuantLib.degradation import degradation_rate, volume_loss_percent
 from ImplantSegQuantLib.regions import NAMES, Regions
 
@@ -53,14 +54,14 @@ def degradation_by_region(
         ``degradation_rate_mm_per_year``. What is undefined is None; regions outside the field of view are absent.
         ``degradation_along_axis``: ``edges_mm`` of the slices, heights from the tip, and the same figures as lists.
     """
-    from ImplantSegQuantLib import region_kernels
-
     grid, spacing = sample.segmentation, np.array(sample.segmentation.spacing_mm)
-    sums = []
+    sums: list[Array] = []
     for window in progress.track(sample.windows(halo=1), "regions", sample.steps, "slab"):
         layout = _layout(sample, regions, window.read.start)
-        ends = window.inner.start, window.inner.stop
-        sums.append(region_kernels.by_part(distance(window.read), sample.labels(window.read), ends, spacing, layout))
+        field, labels = distance(window.read), sample.labels(window.read)
+        sums += threads.each_range(
+            partial(_by_part, field, labels, spacing, layout), window.inner.start, window.inner.stop
+        )
     totals = np.array([[math.fsum(values) for values in part.T] for part in np.concatenate(sums).transpose(1, 0, 2)])
     totals[:, [0, 2]] *= grid.voxel_volume_mm3
     parts = [_figures(part, weeks) for part in totals]
@@ -70,6 +71,12 @@ def degradation_by_region(
         },
         "degradation_along_axis": _along(totals[len(NAMES) :], parts[len(NAMES) :], regions, layout),
     }
+
+
+def _by_part(field: Array, labels: Array, spacing: Array, layout: Layout, low: int, high: int) -> Array:
+    from ImplantSegQuantLib.region_kernels import by_part
+
+    return np.asarray(by_part(field, labels, (low, high), spacing, layout))
 
 
 def _layout(sample: Sample, regions: Regions, first: int) -> Layout:

@@ -5,8 +5,8 @@ import pytest
 
 from ImplantSegLib.phantom.screw import Screw
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib.contact import Implant
 from ImplantSegQuantLib.contact_surface import contact_surface
+from ImplantSegQuantLib.cut import Implant
 from ImplantSegQuantLib.flanks import contact_on, degradation_by_flank, depth_on
 from ImplantSegQuantLib.implicit import field_of
 from ImplantSegQuantLib.pose import Pose
