@@ -78,7 +78,7 @@ clean:  ## delete environments, caches, build folders, demo/ and work/
 
 .venv/installed-dev: $(PINS) | .venv/bin/python
 	@echo "installing implantseg and its development tools into .venv (some minutes the first time)"
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[train,dev]'
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[train,cluster,dev]'
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[slicer-test]' || echo '$(NO_SLICER)' >&2
 	@touch $@ .venv/installed
 

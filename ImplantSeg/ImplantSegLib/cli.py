@@ -45,6 +45,7 @@ VERBS: dict[str, Verb] = {
     "register": Verb("ImplantSegQuantLib.command:register", "find the pose of the reference screw"),
     "quantify": Verb("ImplantSegQuantLib.command:quantify", "degradation rate, BIC, BV/TV and a report"),
     "calibrate": Verb("ImplantSegQuantLib.calibrate_command:calibrate", "what a model's measures are worth: intervals"),
+    "study": Verb("ImplantSegQuantLib.study.command:study", "many samples: a paper's tables, figures and statistics"),
     "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
     "export-training": Verb(
         "ImplantSegLib.training.export_command:export_training", "a folder that trains by one command"

@@ -21,11 +21,15 @@ REQUIREMENTS = Path(__file__).resolve().parents[1] / "data" / "requirements-slic
 FROM_SLICER = ("numpy>=2.0", "scipy>=1.14", "SimpleITK>=2.4", "torch>=2.4", "vtk>=9.4")
 """Packages that 3D Slicer or its PyTorch extension supplies: pip must not touch them there."""
 
-EXTRAS = {"train": ("lightning-fabric>=2.5", "monai>=1.4", "tensorboard>=2.16")}
+EXTRAS = {
+    "train": ("lightning-fabric>=2.5", "monai>=1.4", "tensorboard>=2.16"),
+    "cluster": ("dask>=2025.1", "distributed>=2025.1", "dask-jobqueue>=0.9"),
+}
 """Packages that only some verbs need, by the extra of pip that installs them."""
 
 MODULES = {
     "connected-components-3d": "cc3d",
+    "dask-jobqueue": "dask_jobqueue",
     "lightning-fabric": "lightning_fabric",
     "matplotlib": "matplotlib.figure",
     "pynrrd": "nrrd",

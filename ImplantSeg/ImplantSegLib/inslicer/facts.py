@@ -93,10 +93,14 @@ def rows(facts: Facts) -> list[tuple[str, str, str, bool]]:
     return [_row(package) for package in facts["packages"]]
 
 
+_PURPOSES = {"train": "to train", "cluster": "for a cluster"}
+"""What the extras of pip are for."""
+
+
 def _row(package: Mapping[str, Any]) -> tuple[str, str, str, bool]:
     state = package["state"]
     found = package["version"] or ("there" if state == "ok" else "")
     told = found if state == "ok" else f"{state} {found}".strip()
-    extra = f" (to {package['extra']})" if package["extra"] else ""
-    # what only training needs may be missing
+    extra = f" ({_PURPOSES.get(package['extra'], package['extra'])})" if package["extra"] else ""
+    # what only training or a cluster needs may be missing
     return f"{package['name']}{extra}", package["wanted"], told, state == "ok" or bool(package["extra"])

@@ -30,7 +30,7 @@ def pins(root: Path) -> dict[str, str]:
 def test_every_dependency_is_pinned(root, pyproject):
     project = pyproject["project"]
     wanted = project["dependencies"] + [
-        line for extra in ("train", "dev") for line in project["optional-dependencies"][extra]
+        line for extra in ("train", "cluster", "dev") for line in project["optional-dependencies"][extra]
     ]
     assert {normal(line) for line in wanted} - set(pins(root)) == set()
 
