@@ -8,8 +8,9 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from typing import Any
 
 from ImplantSegLib import progress
-from ImplantSegLib.environment.machine import cores, memory
+from ImplantSegLib.environment.machine import memory
 from ImplantSegLib.errors import InputError, MissingPackageError
+from ImplantSegLib.threads import cores
 from ImplantSegQuantLib.study import worker
 from ImplantSegQuantLib.study.plan import Task
 from ImplantSegQuantLib.study.worker import CANCELLED, FAILED, Outcome, Share

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import ImplantSegLib
 import ImplantSegQuantLib
+from ImplantSegLib import threads
 from ImplantSegLib.errors import ImplantSegError, InputError, is_out_of_memory
 from ImplantSegQuantLib.study.plan import Task
 
@@ -109,7 +110,7 @@ def _environment(share: Share) -> dict[str, str]:
     path = os.pathsep.join([*libraries, *filter(None, [os.environ.get("PYTHONPATH")])])
     found = {**os.environ, "PYTHONPATH": path}
     if share.threads is not None:
-        names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+        names = (threads.VARIABLE, "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
         found |= dict.fromkeys(names, str(share.threads))
     return found
 
