@@ -50,6 +50,8 @@ class Row:
     interval_high: float | None = None
     truth: float | None = None
     relative_error_percent: float | None = None
+    half_voxel_low: float | None = None
+    half_voxel_high: float | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
 
     def group(self, key: str) -> str:
@@ -113,7 +115,7 @@ def _of_model(one: Measured, model: str, result: Mapping[str, Any]) -> list[Row]
     return made
 
 
-_MORE = ("interval_low", "interval_high", "truth", "relative_error_percent")
+_MORE = ("interval_low", "interval_high", "truth", "relative_error_percent", "half_voxel_low", "half_voxel_high")
 
 
 def _of_truth(one: Measured, result: Mapping[str, Any]) -> list[Row]:
@@ -153,6 +155,7 @@ def table(found: Sequence[Row]) -> list[dict[str, Any]]:
             "model": row.model, "measurement": row.name, "value": row.value, "unit": row.unit,
             "interval_low": row.interval_low, "interval_high": row.interval_high, "truth": row.truth,
             "relative_error_percent": row.relative_error_percent,
+            "half_voxel_low": row.half_voxel_low, "half_voxel_high": row.half_voxel_high,
         }
         for row in found
     ]  # fmt: skip

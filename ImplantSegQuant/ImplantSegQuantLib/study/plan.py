@@ -124,7 +124,7 @@ def _quantify(
             fov=sample.fov or cohort.fov,
             spacing_um=sample.spacing_um,
             surfaces=cohort.surfaces,
-            **({} if probabilities is None else {"probabilities": probabilities}),
+            probabilities=probabilities,
         )
     except InputError as error:
         raise InputError(f"sample {sample.name!r}: {error.message}", error.remedy) from error

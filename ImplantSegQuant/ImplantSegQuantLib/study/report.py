@@ -66,7 +66,7 @@ def page(study: Study, figures: Sequence[Drawn]) -> str:
         samples=_samples(study),
         figures=shown,
         has_truth=any(line["truth"] for line in lines),
-        has_interval=any(row.interval_low is not None for row in study.rows),
+        intervals=_intervals(study),
         titles=[study.cohort.title(model) for model in found.models],
         primary=study.cohort.title(found.primary) if found.primary else "no model",
         others="The same on other labels",
@@ -103,6 +103,15 @@ def _contents(parts: Mapping[str, Any], figures: Mapping[str, Any]) -> Any:
     yield "methods", "Methods"
     yield "definitions", "Definitions"
     yield "provenance", "Provenance"
+
+
+def _intervals(study: Study) -> str:
+    """Say what the intervals are, where there are any."""
+    if not any(row.interval_low is not None for row in study.rows):
+        return ""
+    jobs = [result.get("job") or {} for one in study.samples for result in one.results.values()]
+    levels = sorted({job["level"] for job in jobs if job.get("probabilities") and "level" in job})
+    return f"{' or '.join(f'{level:g}' for level in levels)} % intervals" if levels else "Intervals"
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
