@@ -54,6 +54,40 @@ def count_contacts(labels: Array, ends: Ends, box: Box) -> tuple[Array, Array]:
     return faces, voxels
 
 
+@njit(nogil=True, cache=True)
+def _mark(labels: Array, marks: Array) -> None:
+    for i in range(np.uint64(marks.size)):
+        label = labels[i]
+        implant = np.uint8(label == np.uint8(1)) | np.uint8(label == np.uint8(2))
+        marks[i] |= np.uint8(implant | np.uint8(label > np.uint8(3)) << np.uint8(1))
+
+
+@njit(nogil=True, cache=True)
+def mark_neighbours(labels: Array, z: int, y: int, columns: Ends, marks: Array) -> None:
+    """Tell of the neighbours of some voxels of a row whether one is implant (1), and whether one does not exist (2).
+
+    By vector code, so that only the voxels that are marked need a closer look. ``marks`` is uint8 (columns).
+    """
+    depth, height, width = labels.shape
+    first, last = columns
+    marks[:] = 0
+    for k, j in ((z - 1, y), (z + 1, y), (z, y - 1), (z, y + 1)):
+        if 0 <= k < depth and 0 <= j < height:
+            _mark(labels[k, j, first:last], marks)
+        else:
+            marks |= np.uint8(2)
+    if first > 0:
+        _mark(labels[z, y, first - 1 : last - 1], marks)
+    else:
+        _mark(labels[z, y, : last - 1], marks[1:])
+        marks[0] |= np.uint8(2)
+    if last < width:
+        _mark(labels[z, y, first + 1 : last + 1], marks)
+    else:
+        _mark(labels[z, y, first + 1 :], marks[:-1])
+        marks[-1] |= np.uint8(2)
+
+
 @njit(nogil=True, cache=True, inline="always")
 def _touches(labels: Array, z: int, y: int, x: int) -> int:
     depth, height, width = labels.shape
@@ -117,16 +151,16 @@ def bridged_faces(
     steps, left = nearest_bone
     squares, step_square = gaps
     result = np.zeros((3, squares.size + 1), np.int64)
+    marks = np.empty(box[3] - box[2], np.uint8)
     for z in range(ends[0], ends[1]):
         for y in range(box[0], box[1]):
+            mark_neighbours(labels, z, y, box[2:], marks)
             for x in range(box[2], box[3]):
-                if labels[z, y, x] != 0:
+                if labels[z, y, x] != 0 or marks[x - box[2]] & 1 == 0:
                     continue
                 along_z = _touches(labels, z - 1, y, x) + _touches(labels, z + 1, y, x)
                 along_y = _touches(labels, z, y - 1, x) + _touches(labels, z, y + 1, x)
                 along_x = _touches(labels, z, y, x - 1) + _touches(labels, z, y, x + 1)
-                if along_z + along_y + along_x == 0:
-                    continue
                 nearest = np.inf
                 for n in range(len(columns)):
                     if columns[n, 2] >= nearest:

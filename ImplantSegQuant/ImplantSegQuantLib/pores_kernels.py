@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ImplantSegQuantLib.contact_kernels import Box, Ends, is_implant
+from ImplantSegQuantLib.contact_kernels import Box, Ends, is_implant, mark_neighbours
 
 Array = np.ndarray[Any, Any]
 
@@ -100,23 +100,25 @@ def open_and_count(labels: Array, ends: Ends, box: Box, parts: Array, parents: A
         Added to: faces per axis from bone (0) and from background (1) to the implant.
     """
     depth, height, width = labels.shape
+    marks = np.empty(box[3] - box[2], np.uint8)
     for z in range(ends[0], ends[1]):
         for y in range(box[0], box[1]):
+            mark_neighbours(labels, z, y, box[2:], marks)
+            if y == box[0] or y == box[1] - 1:
+                marks |= np.uint8(2)
+            marks[0] |= np.uint8(2)
+            marks[-1] |= np.uint8(2)
             for x in range(box[2], box[3]):
                 part = parts[z - ends[0], y - box[0], x - box[2]]
-                if part == 0:
+                if part == 0 or marks[x - box[2]] == 0:
                     continue
                 part += new
-                is_open = y == box[0] or y == box[1] - 1 or x == box[2] or x == box[3] - 1
+                is_open = marks[x - box[2]] & 2 > 0
                 kind = 0 if labels[z, y, x] == 3 else 1
                 for side in range(6):
                     k, j, i = z + _STEPS[side, 0], y + _STEPS[side, 1], x + _STEPS[side, 2]
-                    if not (0 <= k < depth and 0 <= j < height and 0 <= i < width):
-                        is_open = True
-                    elif is_implant(labels[k, j, i]):
+                    if 0 <= k < depth and 0 <= j < height and 0 <= i < width and is_implant(labels[k, j, i]):
                         faces[part, side // 2, kind] += 1
-                    elif labels[k, j, i] > 3:
-                        is_open = True
                 if is_open and parents[part] != OPEN:
                     _join(parents, part, OPEN)
 
