@@ -158,7 +158,7 @@ def _add_quantify_options(command: argparse.ArgumentParser) -> None:
     add("segmentation", default=argparse.SUPPRESS, metavar="SEGMENTATION", nargs="?", help="labels 0 to 3")
     add("-o", "--out", default=argparse.SUPPRESS, metavar="OUTDIR", help="folder for the results; made when missing")
     add("--reference", default=argparse.SUPPRESS, metavar="REF", help=_REFERENCE)
-    add("--weeks", default=argparse.SUPPRESS, type=float, help="healing time in weeks")
+    add("--weeks", default=argparse.SUPPRESS, type=_weeks, help="healing time in weeks")
     add("--pose", default=argparse.SUPPRESS, help="pose of the reference (default: found by registration)")
     add("--truth", default=argparse.SUPPRESS, help="ground truth on the same grid: relative errors and IoU are added")
     add("--image", default=argparse.SUPPRESS, metavar="SCAN", help="grey values for the report's pictures")
@@ -172,6 +172,13 @@ def _add_quantify_options(command: argparse.ArgumentParser) -> None:
     add("--seed", default=argparse.SUPPRESS, type=int, metavar="N", help="seed of the draws (default: 0)")
     add("--no-surfaces", dest="surfaces", action="store_false", default=argparse.SUPPRESS, help=_NO_SURFACES)
     add("--job", default=None, metavar="TOML", help="take what is not given here from a job file, such as job.toml")
+
+
+def _weeks(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted a number of weeks such as 12") from error
 
 
 def _job(options: dict[str, Any]) -> Any:

@@ -186,8 +186,8 @@ def _pixels(labels: Array | None, grey: Array | None) -> npt.NDArray[np.uint8]:
 def _outline(axes: Axes, field: Array, level: float, step: tuple[float, float], name: str) -> None:
     """Draw the contour of a field, on a dark line that makes it stand out from any grey."""
     known = field[np.isfinite(field)]
-    if not known.size or not known.min() < level < known.max():
-        return
+    if min(field.shape) < 2 or not known.size or not known.min() < level < known.max():
+        return  # a scan of one slice has no contour in its other planes
     y, x = ((np.arange(count) + 0.5) * size for count, size in zip(field.shape, step, strict=True))
     colour, style, _ = OUTLINES[name]
     axes.contour(x, y, field, [level], colors="black", linewidths=2.6, alpha=0.6)

@@ -78,7 +78,14 @@ def load(text_or_path: str | Path) -> Reference:
     if path.suffix.lower() in READERS:
         return Reference(field_of_mesh(path), text)
     from ImplantSegLib.volumes import read
+    from ImplantSegLib.volumes.formats import FORMATS
 
+    suffixes = tuple(suffix for form in FORMATS.values() for suffix in form.suffixes)
+    if path.is_file() and not path.name.lower().endswith(suffixes):
+        raise InputError(
+            f"got the reference {path}, wanted a mesh ({', '.join(READERS)}), a label volume or screw:KEY=VALUE,...",
+            "convert it, for example to STL",
+        )
     volume = read(path)
     if volume.metadata.get("voxel_size_known", "yes") != "yes":
         raise InputError(
@@ -90,6 +97,9 @@ def load(text_or_path: str | Path) -> Reference:
 
 _SLAB_SLICES = 32
 
+MOST_VALUES = 32
+"""A volume with more different values than this is a scan, not labels."""
+
 
 def of_labels(volume: Volume, source: str = "labels") -> Reference:
     """Make the reference from a label volume: its non-zero voxels.
@@ -97,16 +107,42 @@ def of_labels(volume: Volume, source: str = "labels") -> Reference:
     Raises
     ------
     InputError
-        When it is empty, or has no background.
+        When it is empty, has no background, or is a scan.
     """
     from ImplantSegQuantLib.labelled import field_of_labels
 
-    if all((slab != 0).all() for _, slab in volume.slabs(_SLAB_SLICES)):
+    _check_labels(volume, source)
+    return Reference(field_of_labels(volume), source)
+
+
+def _check_labels(volume: Volume, source: str) -> None:
+    """Refuse a scan: numbers with fractions, a great many values, or no 0 at all."""
+    values: Array = np.empty(0)
+    background = False
+    for _, slab in volume.slabs(_SLAB_SLICES):
+        if slab.dtype.kind == "f" and not np.array_equal(slab, np.rint(slab)):
+            wrong = slab[slab != np.rint(slab)][0]
+            raise InputError(
+                f"the reference {source} holds the value {wrong:g}, wanted whole numbers with 0 around the implant",
+                "pass a label volume, not a scan",
+            )
+        values = np.union1d(values, np.ravel(slab)[::_STRIDE])
+        if len(values) > MOST_VALUES:
+            raise InputError(
+                f"the reference {source} holds more than {MOST_VALUES} different values, wanted labels with 0 around "
+                "the implant",
+                "pass a label volume, not a scan",
+            )
+        background = background or bool((slab == 0).any())
+    if not background:
         raise InputError(
             f"the reference {source} has no voxel of value 0, wanted labels with 0 around the implant",
             "pass a label volume, not a scan",
         )
-    return Reference(field_of_labels(volume), source)
+
+
+_STRIDE = 17
+"""Every so many voxels are enough to tell labels from grey values; it divides no usual width."""
 
 
 def of_screw(screw: Screw, source: str = "screw") -> Reference:
@@ -129,11 +165,18 @@ def parse_screw(text: str) -> Screw:
             raise InputError(
                 f"{text!r} has an unknown key {key!r}", f"did you mean {near!r}? Known keys: {', '.join(known)}"
             )
-        try:
-            values[key.removesuffix("_mm") + "_mm"] = float(number)
-        except ValueError as error:
-            raise InputError(f"{text!r}: got {key}={number!r}, wanted a number of mm", "correct the number") from error
+        values[key.removesuffix("_mm") + "_mm"] = _length_mm(text, key, number)
     return Screw(**values)
+
+
+def _length_mm(text: str, key: str, number: str) -> float:
+    try:
+        length_mm = float(number)
+    except ValueError:
+        length_mm = float("nan")
+    if not 0 <= length_mm < float("inf"):
+        raise InputError(f"{text!r}: got {key}={number!r}, wanted a number of mm", "correct the number")
+    return length_mm
 
 
 def distance_slab(reference: Reference, pose: Pose, grid: Volume, z: slice) -> Array:

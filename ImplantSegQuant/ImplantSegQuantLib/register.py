@@ -13,24 +13,21 @@ from typing import Any
 import numpy as np
 
 from ImplantSegLib import progress
-from ImplantSegLib.errors import InputError
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.align import Stage, refine, refine_finely
 from ImplantSegQuantLib.axis import Axis, axis_along, axis_of, candidates, directions
+from ImplantSegQuantLib.checks import check_size
 from ImplantSegQuantLib.fit import Pair, check, quality
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
 from ImplantSegQuantLib.reference import Reference
 from ImplantSegQuantLib.search import DIRECTIONS, Placement, coarsened, placements
-from ImplantSegQuantLib.surface import Scan, scan_of
+from ImplantSegQuantLib.surface import scan_of
 
-__all__ = ["Pose", "assess", "check_units", "load_pose", "register", "save_pose"]
+__all__ = ["Pose", "assess", "load_pose", "register", "save_pose"]
 
 Array = np.ndarray[Any, Any]
 
 _log = logging.getLogger(__name__)
-
-UNITS_RATIO = 100.0
-"""Reference and implant differ in size by more than this only when one is in other units."""
 
 KEPT_PLACEMENTS = 4
 """Rough poses refined further, for each axis and way up."""
@@ -79,7 +76,7 @@ def register(
     """
     with progress.stage("register", 4) as advance:
         scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
-        _check_size(scan, reference)
+        check_size(scan.size_mm, reference)
         pair = Pair(scan, reference.field)
         if initial is None:
             advance(note="searching")
@@ -101,30 +98,6 @@ def assess(segmentation: Volume, reference: Reference, pose: Pose, fov: FieldOfV
     """Figures of :func:`ImplantSegQuantLib.fit.quality` for a pose that was not found here."""
     scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
     return quality(Pair(scan, reference.field), pose.matrix)
-
-
-def check_units(segmentation: Volume, reference: Reference) -> None:
-    """Refuse a reference in other units than the scan.
-
-    Raises
-    ------
-    InputError
-        Naming both sizes.
-    """
-    _check_size(scan_of(segmentation, FieldOfView.of(segmentation)), reference)
-
-
-def _check_size(scan: Scan, reference: Reference) -> None:
-    size_mm = float(np.linalg.norm(np.ptp(reference.bounds_mm, axis=0)))
-    ratio = size_mm / scan.size_mm
-    if 1 / UNITS_RATIO <= ratio <= UNITS_RATIO:
-        return
-    larger, smaller = ("reference", "scan") if ratio > 1 else ("scan", "reference")
-    raise InputError(
-        f"the reference {reference.source} is {size_mm:.4g} mm across, the implant in the scan {scan.size_mm:.4g} mm: "
-        f"one of them is not in mm",
-        f"the {larger} may be in µm, or the {smaller} in m: correct its voxel size or scale the mesh to mm",
-    )
 
 
 def _searched(pair: Pair, segmentation: Volume) -> list[Array]:

@@ -25,6 +25,9 @@ SLAB = 32
 SLAB_VOXELS = 2**26
 """Voxels that are held at a time, where slices are large."""
 
+MANY_LABELS = 16
+"""Labels outside the table from whose number on a volume is a scan rather than labels with a fault."""
+
 
 class Window(NamedTuple):
     """Slices to answer for, and the slices to read for that."""
@@ -103,6 +106,10 @@ class Survey(NamedTuple):
     """Voxels of every label in the field of view."""
     implant: Box
     """Smallest box (z, y, x) round the implant in the field of view."""
+
+    def size_mm(self, spacing_mm: tuple[float, float, float]) -> float:
+        """Diagonal of that box for a voxel size (z, y, x)."""
+        return float(np.linalg.norm([(s.stop - s.start) * mm for s, mm in zip(self.implant, spacing_mm, strict=True)]))
 
 
 def survey(sample: Sample) -> Survey:
@@ -210,8 +217,9 @@ def as_labels(values: Array, role: str = "segmentation") -> Array:
     """
     if values.dtype == np.uint8:
         return values
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise InputError(f"the {role} holds NaN, wanted whole numbers", "correct the labels")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        what = "NaN" if np.isnan(values).any() else "an infinite value"
+        raise InputError(f"the {role} holds {what}, wanted whole numbers", "correct the labels")
     labels = values.astype(np.uint8)
     if not np.array_equal(labels, values):
         wrong = values[labels != values][0]
@@ -242,4 +250,5 @@ def check_labels(counts: Array, role: str) -> None:
         )
     if wrong:
         known = ", ".join(f"{number} {name}" for number, name in NAMES.items())
-        raise InputError(f"the {role} holds label {wrong[0]}, wanted one of: {known}", "correct the labels")
+        remedy = "correct the labels" if len(wrong) < MANY_LABELS else "pass labels, not a scan"
+        raise InputError(f"the {role} holds label {wrong[0]}, wanted one of: {known}", remedy)

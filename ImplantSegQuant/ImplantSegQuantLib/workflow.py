@@ -118,6 +118,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     truth_found = survey(truth) if truth else None  # before the long work, so that a wrong file is told at once
     chances = intervals.open_chances(job, sample)
     reference = references.load(job.reference)
+    checks.check_size(found.size_mm(segmentation.spacing_mm), reference)
     pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
     subject = Subject(sample, reference, pose, job.weeks, job.roi_mm)
     judged = intervals.judge(job, subject, measured.measurements, chances)
@@ -167,11 +168,10 @@ def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> Fie
 def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
     """Find the pose, or take the given one and tell how well it fits."""
     from ImplantSegQuantLib.pose import Pose
-    from ImplantSegQuantLib.register import assess, check_units, register
+    from ImplantSegQuantLib.register import assess, register
 
     if given is None:
         return register(sample.segmentation, reference, sample.fov)
-    check_units(sample.segmentation, reference)
     return Pose(given.matrix, assess(sample.segmentation, reference, given, sample.fov))
 
 

@@ -222,4 +222,4 @@ def test_other_units_are_named(factor):
     grid = Volume(np.zeros((24, 24, 24), np.uint8), (0.1 * factor,) * 3)
     grid.array[6:18, 8:16, 8:16] = 1
     with pytest.raises(InputError, match="mm across, the implant in the scan .* mm: one of them is not in mm"):
-        register.check_units(explant(pose_at("middle", 1), 1), of_labels(grid, "block"))
+        register.register(explant(pose_at("middle", 1), 1), of_labels(grid, "block"))
