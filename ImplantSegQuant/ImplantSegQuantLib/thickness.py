@@ -148,7 +148,8 @@ def local_thickness(classes: Array, spacing_mm: Triple) -> Array:
         lambda low, high: thickness_kernels.paint(radius, centres, spacing, (low, high), thickness), 0, depth
     )
     np.maximum(thickness, radius, out=thickness)
-    thickness -= np.float32(HALF_GAP * np.mean(spacing_mm))
+    # no nearer than half the shortest side is a boundary: flat voxels must not get a thickness below 0
+    thickness -= np.float32(min(HALF_GAP * float(np.mean(spacing_mm)), min(spacing_mm) / 2))
     thickness *= 2
     thickness[classes != _LAYER] = 0
     return thickness

@@ -16,6 +16,9 @@ from ImplantSegQuantLib.sample import Sample, survey
 WEEKS = 12
 YEARS = WEEKS * 7 / 365.25
 ISOTROPIC, ANISOTROPIC = (0.02, 0.02, 0.02), (0.03, 0.02, 0.025)
+EDGES = 2e-3
+"""Share of its volume that a box of about 12 voxels gains or loses by its sharp edges; see docs/measures.md."""
+
 SPACINGS = pytest.mark.parametrize("spacing_mm", [ISOTROPIC, ANISOTROPIC], ids=["isotropic", "anisotropic"])
 
 
@@ -31,7 +34,7 @@ def values(labels, distance, spacing_mm, fov=None, weeks=WEEKS, roi_mm=1.0):
     sample = Sample(Volume(labels.astype(np.uint8), spacing_mm), fov or FieldOfView())
     field = distance.astype(np.float32)
     found = measure(sample, survey(sample), lambda z: field[z], weeks, roi_mm)
-    return {entry.name: entry.value for entry in found.measurements}, found
+    return {entry.name: entry.value for entry in found.measurements}
 
 
 def box_distance(z, y, x, half_mm):
@@ -55,16 +58,16 @@ def test_box_on_the_grid(spacing_mm):
     reference = box_distance(z, y, x, half)
     metal = box_distance(z, y, x, half - skin * np.array(spacing_mm)) < 0
     labels = np.where(metal, 1, np.where(reference < 0, 2, np.where(z > half[0], 3, 0)))
-    found, result = values(labels, reference, spacing_mm)
+    found = values(labels, reference, spacing_mm)
     voxel, (a, b, c) = float(np.prod(spacing_mm)), size * np.array(spacing_mm)
     area = 2 * (a * b + b * c + c * a)
-    assert found["initial_volume"] == pytest.approx(np.prod(size) * voxel, rel=1e-6)
+    assert found["initial_volume"] == pytest.approx(np.prod(size) * voxel, rel=EDGES)
     assert found["residual_volume"] == pytest.approx(np.prod(size - 2 * skin) * voxel, rel=1e-12)
     assert found["initial_surface"] == pytest.approx(area, rel=1e-12)
     assert found["initial_surface"] == pytest.approx(projected_faces(reference < 0, spacing_mm), rel=1e-12)
     loss = float(np.prod(size) - np.prod(size - 2 * skin)) * voxel
-    assert found["volume_loss"] == pytest.approx(loss, rel=1e-6)
-    assert found["degradation_rate"] == pytest.approx(loss / area / YEARS, rel=1e-6)
+    assert found["volume_loss"] == pytest.approx(loss, rel=2 * EDGES)
+    assert found["degradation_rate"] == pytest.approx(loss / area / YEARS, rel=2 * EDGES)
     for kind in ("bone_implant_contact", "bone_implant_contact_without_pores"):
         assert found[kind] == pytest.approx(100 * b * c / area, rel=1e-9)
     inner = size - 2
@@ -82,16 +85,17 @@ def test_box_on_the_grid(spacing_mm):
 def test_box_through_the_field_of_view(spacing_mm):
     """Both ends are cut: 2 (a + b) · nz faces, and no bone at the ends makes contact."""
     shape, size = (9, 40, 44), np.array([10, 14])
-    z, y, x = centred(shape, spacing_mm)
+    _, y, x = centred(shape, spacing_mm)
     half = size / 2 * np.array(spacing_mm[1:])
     flat = np.stack([np.abs(y) - half[0], np.abs(x) - half[1]])
     reference = np.linalg.norm(np.maximum(flat, 0), axis=0) + np.minimum(flat.max(axis=0), 0)
     labels = np.where(reference < 0, 1, np.where(x > half[1], 3, 0))
-    found, _ = values(labels, reference, spacing_mm)
+    found = values(labels, reference, spacing_mm)
     height, (a, b) = shape[0] * spacing_mm[0], 2 * half
-    assert found["initial_volume"] == pytest.approx(a * b * height, rel=1e-6)
+    assert found["initial_volume"] == pytest.approx(a * b * height, rel=EDGES)
     assert found["initial_surface"] == pytest.approx(2 * (a + b) * height, rel=1e-12)
-    assert found["initial_surface_unbiased"] == pytest.approx(2 * (a + b) * height, rel=0.02)  # edges: 0.3 voxel each
+    edges = 4 * 0.5 * max(spacing_mm[1:]) * height  # each loses half a voxel at most
+    assert 2 * (a + b) * height - edges < found["initial_surface_unbiased"] < 2 * (a + b) * height
     assert found["bone_implant_contact"] == pytest.approx(100 * a / (2 * (a + b)), rel=1e-9)
 
 
@@ -115,7 +119,7 @@ def test_sphere_whole_and_cut_in_half(tmp_path, spacing_mm, fov):
     reference, share = distance - radius, 1.0 if fov == "whole" else 0.5
     if fov == "box":
         labels, reference = labels[:, shape[1] // 2 :], reference[:, shape[1] // 2 :]
-    found, _ = values(labels, reference, spacing_mm, halves(fov, tmp_path, shape))
+    found = values(labels, reference, spacing_mm, halves(fov, tmp_path, shape))
     volume, surface = share * 4 / 3 * np.pi * radius**3, share * 4 * np.pi * radius**2
     loss = volume - share * 4 / 3 * np.pi * metal**3
     assert found["initial_volume"] == pytest.approx(volume, rel=5e-4)
@@ -143,7 +147,7 @@ def test_hollow_shells(spacing_mm):
     distance = np.sqrt(z**2 + y**2 + x**2)
     reference = np.abs(distance - (outer + inner) / 2) - (outer - inner) / 2
     labels = np.where(reference < -lost, 1, np.where(reference < 0, 2, np.where(distance > outer, 3, 0)))
-    found, _ = values(labels, reference, spacing_mm)
+    found = values(labels, reference, spacing_mm)
     volume, surface = 4 / 3 * np.pi * (outer**3 - inner**3), 4 * np.pi * (outer**2 + inner**2)
     metal = 4 / 3 * np.pi * ((outer - lost) ** 3 - (inner + lost) ** 3)
     assert found["initial_volume"] == pytest.approx(volume, rel=1e-3)
@@ -166,11 +170,11 @@ def test_circular_field_of_view_that_cuts_a_cylinder_across(spacing_mm):
     if spacing_mm[1] != spacing_mm[2]:
         spacing_mm = (spacing_mm[0], spacing_mm[1], spacing_mm[1])  # a circle in voxels is one in mm only then
         shape = (shape[0], shape[1], shape[1])
-    z, y, x = centred(shape, spacing_mm)
+    z, y, _ = centred(shape, spacing_mm)
     reference = np.hypot(z, y) - radius
     labels = np.where(reference < 0, 1, np.where(z > 0, 3, 0))
     view = FieldOfView(((shape[1] - 1) / 2, (shape[2] - 1) / 2, circle / spacing_mm[1]))
-    found, _ = values(labels, reference, spacing_mm, view, roi_mm=0.1)
+    found = values(labels, reference, spacing_mm, view, roi_mm=0.1)
     # chords of the circle along x, over the section and over the outline of the cylinder
     angle = np.linspace(0, 2 * np.pi, 20001)[:-1]
     surface = float(np.mean(2 * np.sqrt(circle**2 - (radius * np.sin(angle)) ** 2)) * 2 * np.pi * radius)
@@ -206,7 +210,7 @@ def test_a_helical_tube_by_pappus(spacing_mm):
     shape = (slices, *(2 * math.ceil(0.7 / step) for step in spacing_mm[1:]))
     distance = helix_distance(*centred(shape, spacing_mm), radius, pitch, 0.0)
     labels = np.where(distance < metal, 1, np.where(distance < tube, 2, 3))
-    found, _ = values(labels, distance - tube, spacing_mm, roi_mm=0.2)
+    found = values(labels, distance - tube, spacing_mm, roi_mm=0.2)
     height = slices * spacing_mm[0]
     length = math.hypot(2 * np.pi * radius, pitch) * height / pitch
     assert found["initial_volume"] == pytest.approx(np.pi * tube**2 * length, rel=2e-3)
@@ -223,7 +227,7 @@ def test_a_slab_that_recedes_a_tenth_of_a_millimetre_in_a_tenth_of_a_year():
     z = (np.arange(40) - 19.5) * 0.02
     reference = np.broadcast_to((z - 0.2)[:, None, None], (40, 20, 20))
     labels = np.where(reference < -0.1, 1, 0)
-    found, _ = values(labels, reference, ISOTROPIC, weeks=36.525 / 7)
+    found = values(labels, reference, ISOTROPIC, weeks=36.525 / 7)
     assert found["degradation_rate"] == pytest.approx(1.0, rel=1e-5)
     assert found["degradation_rate_unbiased"] == pytest.approx(1.0, rel=1e-5)
     assert found["corrosion_depth"] == pytest.approx(100, abs=1e-3)
@@ -235,9 +239,10 @@ def test_an_implant_that_touches_every_border_has_its_own_surface_only():
     labels[8:12] = 1
     labels[12:] = 3
     reference = np.broadcast_to((np.abs(np.arange(20) - 9.5) * 0.02 - 0.04)[:, None, None], labels.shape)
-    found, _ = values(labels, reference, ISOTROPIC)
+    found = values(labels, reference, ISOTROPIC)
     plane = 15 * 17 * 0.02**2
     assert found["initial_volume"] == pytest.approx(4 * 0.02 * plane, rel=1e-5)
     assert found["initial_surface"] == pytest.approx(2 * plane, rel=1e-12)
     assert found["initial_surface_unbiased"] == pytest.approx(2 * plane, rel=1e-5)
-    assert found["bone_implant_contact"] == found["bone_implant_contact_weighted"] == 50
+    assert found["bone_implant_contact"] == 50
+    assert found["bone_implant_contact_weighted"] == pytest.approx(50)

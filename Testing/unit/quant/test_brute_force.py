@@ -19,7 +19,7 @@ SHAPE = (5, 6, 7)
 LABELS = arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 0, 1, 2, 3]))
 MASKS = arrays(np.bool_, SHAPE, elements=st.sampled_from([True, True, True, False]))
 SPACINGS = st.tuples(*[st.sampled_from([0.004, 0.01, 0.03])] * 3)
-FIELDS = arrays(np.float32, SHAPE, elements=st.floats(-0.05, 0.1, width=32))
+FIELDS = arrays(np.float32, SHAPE, elements=st.floats(-0.0625, 0.125, width=32))
 
 
 def inside_of(shape, index):
@@ -136,7 +136,7 @@ def near(value):
 @given(LABELS, MASKS, FIELDS, SPACINGS, st.sampled_from([0.02, 0.06, 1.0]), st.integers(1, 5))
 @settings(max_examples=40)
 def test_every_count_equals_the_loops(tmp_path_factory, labels, mask, field, spacing_mm, roi_mm, slab):
-    labels[2, 3, 3], mask[2, 3, 3], field[2, 3, 3] = 1, True, -0.01  # some implant and some reference there must be
+    labels[2, 3, 3], mask[2, 3, 3], field[2, 3, 3] = 1, True, -1.0  # some implant and some reference there must be
     path = tmp_path_factory.mktemp("fov") / "mask.nrrd"
     write(Volume(mask.astype(np.uint8)), path)
     sample = Sample(Volume(labels, spacing_mm), FieldOfView.parse(str(path)), slab)

@@ -101,3 +101,11 @@ def test_a_distribution_adds_up():
     spread = thickness.distribution(np.random.default_rng(0).gamma(4, 10, 1000))
     assert sum(spread["percent"]) == pytest.approx(100)
     assert len(spread["edges_um"]) == len(spread["percent"]) + 1
+
+
+def test_flat_voxels_have_a_thickness_above_zero():
+    labels = np.zeros((3, 4, 5), np.uint8)
+    labels[1, 2, 2] = 2
+    thickness = mean_thickness(labels, (0.004, 0.03, 0.03))
+    assert thickness.mean_um == pytest.approx(4, abs=0.01)
+    assert sum(thickness.distribution["percent"]) == pytest.approx(100)
