@@ -22,7 +22,7 @@ PINS := pyproject.toml constraints.txt
 # slicer-core has wheels for Linux and Windows on x86-64 and for macOS on arm64
 NO_SLICER := !! slicer-core or PySide6 could not be installed: the tests of the Slicer modules will be skipped.
 
-.PHONY: help demo test check unit unit312 lists bench docs-figures clean
+.PHONY: help demo test check unit unit312 lists bench bench-full docs-figures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -55,7 +55,11 @@ lists: .venv/installed-dev  ## write the files that Slicer packages into the CMa
 	$(BIN)/python Testing/cmake_lists.py
 
 bench: .venv/installed-dev  ## time and peak memory against the naive way, as ratios
-	@for script in Testing/bench/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $(filter-out %/bench_full_size.py,$(wildcard Testing/bench/bench_*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+bench-full: .venv/installed-dev  ## quantify a label volume of 8.8 GB in at most 4 GiB of memory
+	$(BIN)/python Testing/bench/bench_full_size.py work/full-size
 
 docs-figures: .venv/installed-dev  ## make the figures of docs/ again
 	$(BIN)/python Testing/bench/difficulty.py work/difficulty docs/images

@@ -62,17 +62,15 @@ class Trail:
         tuple or None
             The arrays with their neighbours, and which slices are meant; None when none is complete yet.
         """
-        kept = slabs if self._kept is None else tuple(map(_joined, self._kept, slabs))
-        high = self._low + len(kept[0])
-        stop = self._depth if high == self._depth else max(high - self._halo, self._next)
         first = max(self._next - self._halo, 0)
-        kept, inner = tuple(part[first - self._low :] for part in kept), slice(self._next - first, stop - first)
-        self._kept, self._low, self._next = kept, first, stop
-        return (kept, inner) if inner.stop > inner.start else None
-
-
-def _joined(one: Array, other: Array) -> Array:
-    return np.concatenate([one, other])
+        if self._kept is not None:
+            before = (part[first - self._low :] for part in self._kept)
+            slabs = tuple(np.concatenate(pair) for pair in zip(before, slabs, strict=True))
+        high = first + len(slabs[0])
+        stop = self._depth if high == self._depth else max(high - self._halo, self._next)
+        inner = slice(self._next - first, stop - first)
+        self._kept, self._low, self._next = slabs, first, stop
+        return (slabs, inner) if inner.stop > inner.start else None
 
 
 def views(labels: Array, halo: int, slab: int) -> list[View]:

@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 Distance = Callable[[slice], Array]
 """Gives the signed distance in mm, float32 (Z, Y, X), of some slices to the registered reference."""
 
+Job = Callable[[], None]
+
 
 class Measures(NamedTuple):
     """What the walk finds in one segmentation."""
@@ -81,12 +83,15 @@ class _Meters:
         self._bounds.add(looked.extents, z.start)
         return looked
 
-    def jobs(self, looked: Look, field: Array) -> list[Callable[[], None]]:
-        """Give what is to be done with the slices whose neighbours have come: each can be done at the same time."""
-        jobs: list[Callable[[], None]] = []
-        if (given := self._near.add(looked.seen, field)) is not None:
-            (seen, distance), inner = given
-            jobs.append(partial(self._depth.add, seen, distance, inner))
+    def jobs(self, looked: Look, distances: Array | None) -> list[Job]:
+        """Give what is to be done with the slices whose neighbours have come: each can be done at the same time.
+
+        ``distances`` are those of the slices of which the next neighbours have come; None when there are none.
+        """
+        jobs: list[Job] = []
+        if (given := self._near.add(looked.seen)) is not None and distances is not None:
+            (seen,), inner = given
+            jobs.append(partial(self._depth.add, seen, distances, inner))
         if (given := self._trail.add(looked.seen, looked.extents)) is not None:
             (seen, extents), inner = given
             jobs += [partial(meter.add, View(seen, extents, inner)) for meter in self._views]
@@ -137,13 +142,16 @@ def walk(samples: Sequence[Sample], distance: Distance, roi_mm: float, gaps: boo
     for window in progress.track(windows(depth, first.slab), "measure", first.steps, "slab"):
         field = np.ascontiguousarray(distance(window.z), np.float32)
         looks = threads.each(partial(_Meters.look, field=field, limit_mm=roi_mm + TOLERANCE_MM, z=window.z), meters)
-        jobs = [job for one, looked in zip(meters, looks, strict=True) for job in one.jobs(looked, field)]
+        jobs: list[Job] = []
+        distances = None
         if (given := trail.add(field, first.inside(window.z))) is not None:
             (distances, inside), inner = given
             jobs.append(partial(shape.add, distances, inside, inner))
+        for one, looked in zip(meters, looks, strict=True):
+            jobs += one.jobs(looked, distances)
         threads.each(_run, jobs)
     return [one.measures(shape.shape()) for one in meters]
 
 
-def _run(job: Callable[[], None]) -> None:
+def _run(job: Job) -> None:
     job()
