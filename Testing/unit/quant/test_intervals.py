@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from ImplantSegLib.volumes import Volume, write
 from ImplantSegQuantLib import calibration, tables
 from ImplantSegQuantLib.calibration import Calibration, Scores
 from ImplantSegQuantLib.pose import Pose, save_pose
+from ImplantSegQuantLib.schemas import RESULTS, schema
 
 MM = 0.05
 SHAPE = (16, 60, 60)
@@ -69,7 +71,10 @@ def quantify(files, out, *more):
 
 
 def result_of(out):
-    return json.loads((out / "results.json").read_text())
+    result = json.loads((out / "results.json").read_text())
+    jsonschema.validate(result, schema(RESULTS))
+    assert set(result) <= set(schema(RESULTS)["properties"])
+    return result
 
 
 @pytest.mark.slow
