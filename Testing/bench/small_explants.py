@@ -32,7 +32,7 @@ from ImplantSegLib.volumes import FieldOfView, write
 SEEDS = {"calibration": 60000, "test": 70000}
 """First seed of each population."""
 
-COUNTS = {"calibration": 160, "test": 210}
+COUNTS = {"calibration": 104, "test": 200}
 
 ROI_MM = 0.15
 
@@ -102,12 +102,17 @@ def turns() -> Iterator[tuple[str, int]]:
 
 def make(seed: int, where: Path) -> None:
     """Build a phantom and segment it with its probabilities."""
-    from ImplantSegLib.inference.job import SegmentJob
-    from ImplantSegLib.inference.predict import segment
-
     where.mkdir(parents=True, exist_ok=True)
     if not (where / "truth.json").exists():
         build(prepare(draw(seed), EFFORT), where)
+    segmented(where)
+
+
+def segmented(where: Path) -> None:
+    """Segment the scan of a phantom with its probabilities."""
+    from ImplantSegLib.inference.job import SegmentJob
+    from ImplantSegLib.inference.predict import segment
+
     segment(SegmentJob(where / "image.nrrd", where / SEGMENTATION, probabilities=where / "probabilities.ome.zarr"))
 
 
