@@ -30,6 +30,13 @@ from ImplantSegQuantLib.spread import Spread
 FORMAT = 1
 """Version of the file; a reader refuses later ones."""
 
+LEAST_MODEL = 0.5
+"""Share of the errors' standard deviation that is the model's own at least.
+
+The rest averages out in a large scan: so its interval is never less than half as wide as on the calibration scans, also
+where the labels' spread was taken too large on those.
+"""
+
 LIKE = ("model_sha256", "correlation_voxels", "draws", "poses")
 """What the results of one calibration must have in common, and a scan with its calibration."""
 
@@ -41,8 +48,9 @@ class Scores:
     Parameters
     ----------
     model_sd : float
-        τ: what is left of the errors' spread when that of labels and registration is taken away, on the measure's
-        scale (half voxels, or logarithm); the model's own error, which no averaging over a large scan takes away.
+        τ: what is left of the errors' spread when that of labels and registration is taken away, and half of it at
+        least, on the measure's scale (half voxels, or logarithm); the model's own error, which no averaging over a
+        large scan takes away.
     scores : tuple of float
         Signed scores, rising.
     """
@@ -153,7 +161,8 @@ def _scores(name: str, results: Sequence[Mapping[str, Any]]) -> Scores | None:
 def scores_of(errors: np.ndarray[Any, Any], spreads: Sequence[Spread]) -> Scores:
     """Scores of errors (N,), in units of each scale, given what is known of their spread."""
     known = np.array([spread.labels**2 + spread.registration**2 for spread in spreads])
-    model = math.sqrt(max(float(np.var(errors, ddof=1) - known.mean()), 0.0))
+    variance = float(np.var(errors, ddof=1))
+    model = math.sqrt(max(variance - float(known.mean()), LEAST_MODEL**2 * variance))
     whole = np.sqrt(known + model**2)
     scores = np.divide(errors, whole, out=np.zeros_like(errors), where=whole > 0)
     return Scores(model, tuple(round(float(score), 4) for score in np.sort(scores)))

@@ -170,6 +170,7 @@ def as_table(bundle: Bundle) -> str:
         ("trained on", ", ".join(made.get("training", ()))),
         *_training_rows(bundle.training_data),
         ("validated on", ", ".join(made.get("validation", ()))),
+        ("intervals from", str(bundle.calibration.get("scans", ""))),
         ("made", _pairs({key: made[key] for key in ("date", "implantseg", "step", "minutes") if key in made})),
         ("licence", bundle.licence),
         ("weights", bundle.weights_sha256),
