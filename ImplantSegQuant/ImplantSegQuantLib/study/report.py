@@ -9,6 +9,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ImplantSegLib import __version__
 from ImplantSegLib.files import sha256
@@ -128,12 +129,12 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 
 def _warnings(study: Study) -> list[str]:
     failed = [f"{task.sample}, {study.cohort.title(task.model)}, failed: {outcome}" for task, outcome in study.failures]
-    own = [
-        f"{one.sample.name}, {study.cohort.title(model)}: {warning}"
-        for one in study.samples
-        for model, result in one.results.items()
-        for warning in result.get("warnings") or []
-    ]
+    told: dict[str, list[str]] = {}
+    for one in study.samples:
+        for model, result in one.results.items():
+            for warning in result.get("warnings") or []:
+                told.setdefault(warning, []).append(f"{one.sample.name} ({study.cohort.title(model)})")
+    own = [f"{', '.join(who)}: {warning}" for warning, who in told.items()]
     return [*failed, *study.analysis.warnings, *own]
 
 
@@ -163,10 +164,18 @@ def _links(study: Study, sample: str) -> list[dict[str, Any]]:
         if task.sample == sample:
             report = task.folder / "report.html"
             there = outcome.status == DONE and report.is_file()
-            href = Path(os.path.relpath(report, Path(study.job.out).absolute())).as_posix() if there else ""
+            href = _seen_from(Path(study.job.out).absolute(), report.absolute()) if there else ""
             title = study.cohort.title(task.model)
             links.append({"text": title, "href": href, "failed": outcome.status != DONE})
     return links
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Link from a page in a folder to a file: relative, so that both may move, where they are on one drive."""
+    try:
+        return quote(Path(os.path.relpath(path, folder)).as_posix())
+    except ValueError:
+        return path.as_uri()
 
 
 def _provenance(study: Study) -> dict[str, Any]:

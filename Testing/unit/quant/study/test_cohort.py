@@ -1,9 +1,12 @@
 """The cohort file and its table: paths, defaults, and what is wrong with them in one sentence."""
 
+import dataclasses
+
 import pytest
 
+from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.study.cohort import folder_name, read_cohort
+from ImplantSegQuantLib.study.cohort import Cohort, StudySample, Training, folder_name, read_cohort
 from ImplantSegQuantLib.study.plan import plan
 
 HEAD = 'reference = "screw:diameter=3.5"\nweeks = 12\n'
@@ -137,6 +140,14 @@ def test_what_is_wrong_with_a_spreadsheet(write, tmp_path, text, words):
     (tmp_path / "samples.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         read_cohort(write('samples = "samples.csv"\n'))
+
+
+def test_the_example_and_the_page_know_every_key(root):
+    example = jobs.load_toml(root / "Resources" / "examples" / "cohort.toml")
+    assert len(jobs.from_mapping(Cohort, example).samples) == 3
+    page = (root / "docs" / "study.md").read_text(encoding="utf-8")
+    keys = [field.name for kind in (Cohort, StudySample, Training) for field in dataclasses.fields(kind)]
+    assert [key for key in keys if f"`{key}`" not in page and f"[[{key}]]" not in page] == []
 
 
 def test_names_as_folders():

@@ -202,6 +202,17 @@ def test_a_damaged_result_does_not_stop_the_others(tmp_path, capsys):
     assert "U-Net was not measured for diaphysis-6w-1" in html
 
 
+def test_a_warning_of_several_samples_is_told_once_with_their_links(tmp_path):
+    found = result(6, {"degradation_rate": 0.5}) | {"warnings": ["there is little bone"]}
+    cohort = write_pair(tmp_path, found, found)
+    (tmp_path / "one" / "report.html").write_text("<html></html>")
+    assert study(cohort, tmp_path / "out") == 0
+    html = page(tmp_path / "out")
+    assert html.count("there is little bone") == 1
+    assert "one (unet), two (unet): there is little bone" in html
+    assert re.findall(r'href="([^"]*report.html)"', html) == ["../one/report.html"]
+
+
 def test_everything_can_fail(tmp_path, capsys):
     cohort = write_pair(tmp_path, result(6, {}), result(6, {}))
     for name in ("one", "two"):
