@@ -11,7 +11,7 @@ from ImplantSegQuantLib.canvas import new_figure
 from ImplantSegQuantLib.study.agreement import agreement
 from ImplantSegQuantLib.study.analysis import pairs_with_truth
 from ImplantSegQuantLib.study.measurements import PAPER, Row, short
-from ImplantSegQuantLib.study.style import INK, SOFT, WIDTH_IN, letter, mark, percent_text, spread
+from ImplantSegQuantLib.study.style import INK, SOFT, WIDTH_IN, crowded, letter, mark, spread, wrapped
 from ImplantSegQuantLib.tables import unit
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def errors_figure(rows: Sequence[Row], titles: Mapping[str, str]) -> Figure:
         Models in the order of the figure, and what they are called.
     """
     drawn = [name for name in PAPER if any(_errors(rows, name, model) for model in titles)]
-    leaning = percent_text(list(titles.values()))
+    leaning = crowded(titles.values())
     figure = new_figure(WIDTH_IN, 2.7 + 0.35 * leaning)
     figure.set_layout_engine("constrained")
     for index, name in enumerate(drawn):
@@ -65,7 +65,7 @@ def _bars(axes: Axes, errors: Mapping[str, Sequence[float]], leaning: bool) -> N
         if len(values) > 1:
             axes.errorbar(position, mean, np.std(values, ddof=1), color=INK, capsize=4, linewidth=1.1)
     axes.axhline(0, color=INK, linewidth=0.6)
-    labels = [f"{title}\nn = {len(values)}" for title, values in errors.items()]
+    labels = [f"{title if leaning else wrapped(title)}\nn = {len(values)}" for title, values in errors.items()]
     axes.set_xticks(
         range(len(errors)), labels, rotation=35 if leaning else 0, ha="right" if leaning else "center",
         rotation_mode="anchor" if leaning else "default",

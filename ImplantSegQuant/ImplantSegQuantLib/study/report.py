@@ -17,6 +17,7 @@ from ImplantSegQuantLib.definitions import DEFINITIONS, QUALITY
 from ImplantSegQuantLib.study import captions, paper, report_tables
 from ImplantSegQuantLib.study.cohort import TRUTH
 from ImplantSegQuantLib.study.drawing import AGREEMENT, ERRORS, GROUPS, TRAINING, Drawn
+from ImplantSegQuantLib.study.measurements import MEAN_IOU
 from ImplantSegQuantLib.study.statistics import EXACT_ARRANGEMENTS, LEVEL, describe
 from ImplantSegQuantLib.study.worker import DONE
 from ImplantSegQuantLib.tables import flat
@@ -216,7 +217,7 @@ def _wide(study: Study, cells: _Cells, samples: Sequence[str]) -> str:
 
 def _long(study: Study, cells: _Cells, samples: Sequence[str]) -> str:
     heads = "".join(f'<th scope="col" class="n">{escape(title)}</th>' for title in paper.SCORES.values())
-    rows = _means(study, len(samples)) + "".join(
+    rows = _means(study) + "".join(
         f'<tr class="{"again" if index else "first"}"><th scope="row" class="w">{escape(sample)}</th>'
         f"<td>{escape(study.cohort.title(model))}</td>"
         + "".join(_cell(cells.get((score, sample, model))) for score in paper.SCORES)
@@ -231,15 +232,20 @@ def _long(study: Study, cells: _Cells, samples: Sequence[str]) -> str:
     )
 
 
-def _means(study: Study, count: int) -> str:
+def _means(study: Study) -> str:
     """Rows with mean and standard deviation over the samples."""
     return "".join(
-        f'<tr class="{"again" if index else "first"}"><th scope="row" class="w">{count} samples</th>'
-        f"<td>{escape(study.cohort.title(model))}</td>"
+        f'<tr class="{"again" if index else "first"}"><th scope="row" class="w">all samples</th>'
+        f"<td>{escape(study.cohort.title(model))}, n = {_scored(study, model)}</td>"
         + "".join(f'<td class="n">{_mean(study, model, score)}</td>' for score in paper.SCORES)
         + "</tr>\n"
         for index, model in enumerate(study.analysis.models)
     )
+
+
+def _scored(study: Study, model: str) -> int:
+    """Count the samples on which a model has a mean IoU."""
+    return sum((row.model, row.name) == (model, MEAN_IOU) and row.value is not None for row in study.rows)
 
 
 def _mean(study: Study, model: str, score: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,9 @@ STYLE: Any = {
     "hatch.linewidth": 0.5,
 }
 """Settings of matplotlib for every figure of a study."""
+
+LABEL_CHARACTERS, PANEL_CHARACTERS = 11, 30
+"""Characters of a line of a label, and of all labels under a panel."""
 
 INK, SOFT = "#1b2430", "#7b8794"
 
@@ -71,9 +75,15 @@ def spread(count: int, width: float) -> list[float]:
     return [0.0] if count == 1 else [width * (2 * index / (count - 1) - 1) / 2 for index in range(count)]
 
 
-def percent_text(values: Sequence[str]) -> bool:
-    """Whether any of the texts is long, so that labels have to lean."""
-    return max(map(len, values), default=0) * len(values) > 34
+def wrapped(text: str) -> str:
+    """Break a label into short lines between its words."""
+    return textwrap.fill(text, LABEL_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+
+
+def crowded(texts: Iterable[str]) -> bool:
+    """Tell whether labels, each in short lines, would still run into each other under a third of the width."""
+    longest = [max(map(len, wrapped(text).splitlines()), default=0) for text in texts]
+    return max(longest, default=0) * len(longest) > PANEL_CHARACTERS
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:
