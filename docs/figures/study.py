@@ -1,4 +1,4 @@
-"""The study of docs/study.md: 12 phantoms, the bundled model and a coarse annotation, and the pictures of the page.
+"""The study of docs/study.md: six phantoms, the bundled model and a coarse annotation, and the pictures of the page.
 
     python docs/figures/study.py [FOLDER]
 
@@ -22,7 +22,8 @@ PICTURES = Path(__file__).parents[1] / "images"
 SITES = {"metaphysis": 1000, "diaphysis": 0}
 """Site, and first seed of its phantoms."""
 WEEKS = (6, 12, 24)
-REPEATS = (1, 2)
+REPEATS = (1,)
+"""Phantoms of every site and time; more of them give groups that can be told apart."""
 COARSE = 3
 """The coarse annotation sees so many voxels along each axis as one."""
 
