@@ -213,7 +213,7 @@ def _result(job: QuantifyJob, measured: Result, pose: Pose, judged: Judged) -> d
     source = "given" if job.pose else "found by registration"
     return {
         "measurements": _by_name(measured.measurements),
-        "uncertainty": judged.told or None,
+        "uncertainty": judged.told,
         "profiles": dict(measured.profiles),
         "warnings": _warnings(measured.measurements) + judged.warnings,
         "definitions": {

@@ -126,7 +126,7 @@ def test_without_probabilities_the_bound_stands_alone(files, tmp_path):
     assert entry["interval"] is None
     assert entry["uncertainty"]["bound_half_voxel"][0] < entry["value"] < entry["uncertainty"]["bound_half_voxel"][1]
     assert "no class probabilities were given" in (tmp_path / "out" / "report.html").read_text()
-    assert result["uncertainty"] is None
+    assert result["uncertainty"] == {}
 
 
 def refused(files, tmp_path, capsys, *more):
