@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ImplantSegQuantLib.axis import axis_of, frame
+from ImplantSegQuantLib.axis import Axis, axis_of, frame
 from ImplantSegQuantLib.surface import surface_points
 
 if TYPE_CHECKING:
@@ -104,6 +104,15 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
         half,
         ways is not None,
     )
+
+
+def axis_from_tip(field: DistanceField) -> Axis:
+    """Axis of a reference; that of a screw begins at its tip and runs towards the head, where they are known."""
+    regions = regions_of(field, np.eye(4))
+    if regions is None:
+        return axis_of(field, surface_points(field))
+    world = np.linalg.inv(regions.frame)
+    return Axis(world[:3, 3] + regions.ends_mm[0] * world[:3, 2], world[:3, 2])
 
 
 class _Outline(NamedTuple):

@@ -192,15 +192,14 @@ def _write_surfaces(
     out: Path, measured: Result, sample: Sample, reference: Reference, pose: Pose
 ) -> tuple[Unrolled | None, Unrolled | None]:
     """Write the surfaces of implant (where there is any) and reference; give contact and depth on them, unrolled."""
-    from ImplantSegQuantLib.axis import axis_of
     from ImplantSegQuantLib.mesh_file import write_surface
-    from ImplantSegQuantLib.surface import surface_points
+    from ImplantSegQuantLib.regions import axis_from_tip
     from ImplantSegQuantLib.surface_map import reference_surface
     from ImplantSegQuantLib.unroll import unrolled_cells, unrolled_points
 
     whole = reference_surface(reference, pose, sample.segmentation, sample.fov)
     write_surface(whole, out / "reference.vtp")
-    axis = axis_of(reference.field, surface_points(reference.field))
+    axis = axis_from_tip(reference.field)
     depth = unrolled_points(whole, "corrosion_depth_um", pose, axis)
     if measured.contact is None:
         return None, depth

@@ -6,7 +6,7 @@ from ImplantSegLib.phantom.screw import Screw
 from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.implicit import field_of
 from ImplantSegQuantLib.region_measures import degradation_by_region
-from ImplantSegQuantLib.regions import Regions, regions_of
+from ImplantSegQuantLib.regions import Regions, axis_from_tip, regions_of
 from ImplantSegQuantLib.sample import Sample
 
 MM = 0.02
@@ -157,6 +157,19 @@ def test_the_tip_is_the_narrow_end_and_heights_rise_from_it(upside_down):
     head_mm = screw.length_mm - screw.head_height_mm + screw.thread_depth_mm
     assert found.head_mm[0] - found.ends_mm[0] == pytest.approx(head_mm, abs=0.15)
     assert found.thread_mm[0] - found.ends_mm[0] == pytest.approx(screw.tip_mm, abs=0.6)
+
+
+def test_the_axis_of_a_screw_begins_at_its_tip():
+    screw = Screw()
+
+    def moved(points):
+        return screw.signed_distance(points * [1, -1, -1] + [0, 0, 5])  # the tip at z = 5, the head below
+
+    bounds = np.array(screw.bounds_mm)
+    bounds[:, 2] = 5 - screw.length_mm, 5
+    axis = axis_from_tip(field_of(moved, bounds, finest_mm=0.06))
+    np.testing.assert_allclose(axis.direction, [0, 0, -1], atol=0.02)  # to about a degree
+    np.testing.assert_allclose(axis.point_mm, [0, 0, 5], atol=0.2)
 
 
 def test_ends_as_wide_as_each_other_leave_the_tip_unknown():
