@@ -7,11 +7,12 @@ direction, its volume changes by its area times half a voxel: the worst case, no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ImplantSegLib import progress
+from ImplantSegLib import progress, threads
 from ImplantSegLib.labels import IMPLANT, Label
 from ImplantSegQuantLib.degradation import years
 
@@ -120,12 +121,19 @@ def surfaces_of(sample: Sample, in_roi: Callable[[slice], Array]) -> Surfaces:
     with progress.stage("bounds", sample.steps, "slab") as advance:
         for window in sample.windows(halo=kernels.REACH + 1):
             labels, near = sample.labels(window.read), in_roi(window.read)
-            slices.append(kernels.areas(labels, near, spacing, (window.inner.start, window.inner.stop)))
+            measured = partial(_areas, labels, near, spacing)
+            slices += threads.each_range(measured, window.inner.start, window.inner.stop)
             inner = labels[window.inner][near[window.inner]]
             tissue += int(np.count_nonzero((inner == Label.BONE) | (inner == Label.BACKGROUND)))
             advance()
     metal, layer, bone = (float(np.sum(column)) for column in np.concatenate(slices).T)
     return Surfaces(metal, layer, bone, tissue * sample.segmentation.voxel_volume_mm3)
+
+
+def _areas(labels: Array, near: Array, spacing: Array, first: int, last: int) -> Array:
+    from ImplantSegQuantLib import bounds_kernels as kernels
+
+    return np.asarray(kernels.areas(labels, near, spacing, (first, last)))
 
 
 class Closed:

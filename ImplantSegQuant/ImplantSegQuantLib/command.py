@@ -20,6 +20,7 @@ _CALIBRATION = (
     "calibration of the intervals, from `calibrate` (default: the model's own, which the probabilities carry)"
 )
 _DRAWS = "segmentations drawn from the probabilities (default: 16); time grows with them"
+_NO_BOUNDS = "do not tell the half-voxel bound, which takes a second walk over the scan; intervals need it anyway"
 _NO_SURFACES = "do not write contact.vtp and reference.vtp"
 _SURFACE = (
     "write the reference's surface in the scan (LPS, mm) with the point data distance_um, the signed distance of the "
@@ -170,6 +171,7 @@ def _add_quantify_options(command: argparse.ArgumentParser) -> None:
     add("--level", default=argparse.SUPPRESS, type=float, metavar="%%", help="level of the intervals (default: 90)")
     add("--draws", default=argparse.SUPPRESS, type=int, metavar="N", help=_DRAWS)
     add("--seed", default=argparse.SUPPRESS, type=int, metavar="N", help="seed of the draws (default: 0)")
+    add("--no-bounds", dest="bounds", action="store_false", default=argparse.SUPPRESS, help=_NO_BOUNDS)
     add("--no-surfaces", dest="surfaces", action="store_false", default=argparse.SUPPRESS, help=_NO_SURFACES)
     add("--job", default=None, metavar="TOML", help="take what is not given here from a job file, such as job.toml")
 

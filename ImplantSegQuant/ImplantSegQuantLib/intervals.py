@@ -54,6 +54,11 @@ class Wanted(Protocol):
         ...
 
     @property
+    def bounds(self) -> bool:
+        """Whether the half-voxel bound is told where there are no intervals."""
+        ...
+
+    @property
     def level(self) -> float:
         """Level of the intervals in %."""
         ...
@@ -185,6 +190,8 @@ def _doubts(job: Wanted, sample: Sample, calibration: Calibration | None, model:
 
 def judge(job: Wanted, subject: Subject, measurements: Sequence[Measurement], chances: Chances | None) -> Judged:
     """Add bounds, and intervals where there are probabilities, to what was measured."""
+    if chances is None and not job.bounds:
+        return Judged(list(measurements), {}, [])
     bounded, shifts = uncertainty.with_bounds(measurements, subject)
     if chances is None:
         return Judged(bounded, {}, [])

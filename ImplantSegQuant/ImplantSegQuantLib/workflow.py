@@ -70,6 +70,8 @@ class QuantifyJob:
     """Level of the intervals in %."""
     seed: int = 0
     """Seed of the draws."""
+    bounds: bool = True
+    """Whether to tell the half-voxel bound, which takes a second walk over the scan; intervals need it anyway."""
 
     def __post_init__(self) -> None:
         years(self.weeks)

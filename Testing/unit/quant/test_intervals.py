@@ -127,6 +127,8 @@ def test_without_probabilities_the_bound_stands_alone(files, tmp_path):
     assert entry["uncertainty"]["bound_half_voxel"][0] < entry["value"] < entry["uncertainty"]["bound_half_voxel"][1]
     assert "no class probabilities were given" in (tmp_path / "out" / "report.html").read_text()
     assert result["uncertainty"] == {}
+    assert quantify(files, tmp_path / "less", "--no-bounds") == 0
+    assert "uncertainty" not in result_of(tmp_path / "less")["measurements"]["bone_volume_fraction"]
 
 
 def refused(files, tmp_path, capsys, *more):
