@@ -64,7 +64,7 @@ def main() -> None:
     learnt = dict(results(folders(options.folder / "calibration"), small, small_explants.ROI_MM))
     found = calibration.calibrate(list(learnt.values()), scans(learnt))
     if options.cohort:
-        every = cohort(options.cohort, options.folder / options.cohort)[: options.only]
+        every = cohort(options.cohort, options.folder / f"cohort-{options.cohort}")[: options.only]
         tested = dict(results(every, load("screw"), ROI_MM))
         print(each(tested, found, options.level))
     else:
