@@ -29,6 +29,15 @@ MAX_STEP_MM = 0.3
 LAST_NODES = 0.4
 """Scale of the last stage, in nodes."""
 
+SHARP = ((0.3, 0.5), (0.15, 0.5))
+"""Scale in nodes, and how much larger it is outside, of the stages that look for sound flanks among swollen ones."""
+
+SHARP_NODE_MM = 0.04
+"""They need nodes that are not larger than what the layer swells: else sound and swollen flanks are one peak."""
+
+SHARP_LIMIT_NODES = 0.5
+"""They are believed when the offset changes by less than this: else they have found no sound flanks."""
+
 OFFSET_LIMIT_NODES = 1.5
 """How thick or thin the labels may be all over, in nodes."""
 
@@ -146,7 +155,25 @@ def refine_finely(field: DistanceField, points_mm: Array, matrix: Array, node_mm
     implant that has lost so much that its corroded surface draws the pose inwards.
     """
     found = [refine(field, points_mm, matrix, stages) for stages in final_stages(node_mm)]
-    return min(found, key=lambda alignment: _cost(field, points_mm, alignment, LAST_NODES * node_mm))
+    best = min(found, key=lambda alignment: _cost(field, points_mm, alignment, LAST_NODES * node_mm))
+    return sharpened(field, points_mm, best, node_mm)
+
+
+def sharpened(
+    field: DistanceField, points_mm: Array, start: Alignment, node_mm: float, weights: Array | None = None
+) -> Alignment:
+    """Refine what the other stages leave, so that it rests on sound flanks alone.
+
+    Swelling makes the distances of the surface lopsided: a peak of sound flanks and a skirt outside of it. A
+    symmetric scale would follow the skirt, and push the tip of a screw along its axis by some hundredths of a voxel
+    for every percent of the surface that swells; one that is narrower outside stays on the peak.
+    """
+    if node_mm > SHARP_NODE_MM:
+        return start
+    limit = OFFSET_LIMIT_NODES * node_mm
+    stages = [Stage(scale * node_mm, outside, steps=15, offset_limit_mm=limit) for scale, outside in SHARP]
+    sharp = refine(field, points_mm, start.matrix, stages, weights)
+    return sharp if abs(sharp.offset_mm - start.offset_mm) < SHARP_LIMIT_NODES * node_mm else start
 
 
 def final_stages(node_mm: float) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:

@@ -112,16 +112,22 @@ def register(argv: list[str]) -> None:
 
 
 def _fit_as_json(options: argparse.Namespace, quality: Mapping[str, float]) -> str:
+    from ImplantSegQuantLib.fit import warnings
     from ImplantSegQuantLib.results import strict
     from ImplantSegQuantLib.schemas import REGISTER
 
-    found = {"schema": REGISTER, "pose": options.out, "start": options.start, "searched": options.start is None}
-    return json.dumps(strict({**found, "surface": options.surface, "quality": quality}), indent=2, allow_nan=False)
+    found: dict[str, Any] = {"schema": REGISTER, "pose": options.out, "start": options.start}
+    found |= {"searched": options.start is None, "surface": options.surface}
+    found |= {"quality": quality, "warnings": warnings(quality)}
+    return json.dumps(strict(found), indent=2, allow_nan=False)
 
 
 def _fit_as_text(options: argparse.Namespace, quality: Mapping[str, float]) -> str:
+    from ImplantSegQuantLib.fit import warnings
+
     how = "searched, then refined" if options.start is None else f"refined from {options.start}, nothing searched"
-    return "\n".join([f"{'pose':36}{how}", *(f"{name:36}{value:.5g}" for name, value in quality.items())])
+    figures = [f"{name:36}{value:.5g}" for name, value in quality.items()]
+    return "\n".join([f"{'pose':36}{how}", *figures, *(f"warning: {text}" for text in warnings(quality))])
 
 
 def quantify(argv: list[str]) -> None:

@@ -146,12 +146,15 @@ REGISTRATION: dict[str, str] = {
     "pose": "Pose of the reference",
     "surface_distance_mean_um": "Distance of sound flanks from the reference, mean (µm)",
     "surface_distance_95_um": "Distance of sound flanks from the reference, 95th percentile (µm)",
+    "boundary_offset_um": "How much too thick the labels are on sound flanks all over (µm)",
     "sound_percent": "Share of the implant's surface that is sound (%)",
     "outside_percent": "Share of the implant clearly outside the reference (%)",
     "filled_percent": "Share of the reference in the field of view that is implant (%)",
     "score": "Two-way surface score (0 is best, 1 is worst)",
     "slide_um": "Slide along the reference that the fit cannot tell (µm)",
     "slide_volume_percent": "Change of the initial volume over that slide (%)",
+    "volume_spread_percent": "Standard deviation of the initial volume over plausible poses (%)",
+    "rival_volume_percent": "Range of the initial volume over poses that fit nearly as well (%)",
 }
 """What the figures of a fit are called."""
 

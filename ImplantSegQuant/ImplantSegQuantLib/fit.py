@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,13 @@ FILLED_LIMIT_PERCENT = 25.0
 
 OFFSET_LIMIT_NODES = 1.25
 """A fit is refused when the labels seem this much too thick or too thin and less than half the surface is sound."""
+
+VOLUME_WARNING_PERCENT = 1.0
+"""An initial volume that is less certain than this is told: at a loss of 20 % it is a twentieth of the loss."""
+
+VOLUME_WARNING_DEVIATIONS = 4.0
+"""Standard deviations of ``volume_spread_percent`` by which the volume has been off, errors that all patches share
+included."""
 
 SLIDES_MM = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Motions along the reference's easiest slide that are tried for the ambiguity."""
@@ -107,6 +114,18 @@ def quality(pair: Pair, matrix: Array) -> dict[str, float]:
         "slide_um": 1000 * slide_mm,
         "slide_volume_percent": slide_volume,
     }
+
+
+def warnings(figures: Mapping[str, float]) -> list[str]:
+    """Say where the initial volume hangs on a pose that the labels do not settle."""
+    spread, rivals = (figures.get(name, 0.0) for name in ("volume_spread_percent", "rival_volume_percent"))
+    uncertain = max(VOLUME_WARNING_DEVIATIONS * spread if np.isfinite(spread) else 0.0, rivals)
+    if uncertain < VOLUME_WARNING_PERCENT:
+        return []
+    return [
+        f"the pose of the reference is uncertain: other poses that fit as well change the initial volume by up to "
+        f"{uncertain:.1f} %, and the volume loss by as much; look at the fit, or pass a pose that is known"
+    ]
 
 
 def check(figures: dict[str, float], source: str, node_mm: float) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ImplantSegLib.volumes import FieldOfView
-from ImplantSegQuantLib.align import final_stages, refine
+from ImplantSegQuantLib.align import final_stages, refine, sharpened
 from ImplantSegQuantLib.fit import Pair, volumes
 from ImplantSegQuantLib.pose import Pose
 from ImplantSegQuantLib.surface import scan_of
@@ -29,6 +29,9 @@ PATCH_MM = 0.6
 
 POINTS = 6000
 """Surface points refined in every draw."""
+
+VOLUME_DRAWS = 12
+"""Draws behind the spread of the volume among the figures of a fit."""
 
 
 def plausible_poses(
@@ -56,19 +59,24 @@ def plausible_poses(
     list of Pose
         Scan to reference, without figures of quality.
     """
-    scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
-    pair = Pair(scan, reference.field)
-    points = scan.points_mm[:POINTS]
+    pair = Pair(scan_of(segmentation, fov or FieldOfView.of(segmentation)), reference.field)
+    return [Pose(matrix) for matrix in spread(pair, pose.matrix, draws, seed)]
+
+
+def spread(pair: Pair, matrix: Array, draws: int, seed: int) -> list[Array]:
+    """Draw matrices (4, 4) round one, as :func:`plausible_poses` does."""
+    points = pair.scan.points_mm[:POINTS]
     patches = _patches(points)
-    best = _refined(pair, points, pose.matrix, np.ones(len(points)))
-    rng = np.random.default_rng(seed)
-    back = np.linalg.inv(best)
-    result = []
-    for _ in range(draws):
-        weights = rng.exponential(size=patches.max() + 1)[patches]
-        drawn = _refined(pair, points, best, weights)
-        result.append(Pose(drawn @ back @ pose.matrix))
-    return result
+    best = _refined(pair, points, matrix, np.ones(len(points)))
+    back, rng = np.linalg.inv(best), np.random.default_rng(seed)
+    weights = (rng.exponential(size=patches.max() + 1)[patches] for _ in range(draws))
+    return [_refined(pair, points, best, own) @ back @ matrix for own in weights]
+
+
+def volume_spread_percent(pair: Pair, matrix: Array) -> float:
+    """Give the standard deviation, in percent, of the reference's volume in the field of view over plausible poses."""
+    first, *others = volumes(pair, [matrix, *spread(pair, matrix, VOLUME_DRAWS, seed=0)])
+    return 100 * float(np.std(others)) / max(first, 1e-9)
 
 
 def volume_changes_percent(
@@ -95,8 +103,9 @@ def volume_changes_percent(
 
 
 def _refined(pair: Pair, points: Array, matrix: Array, weights: Array) -> Array:
-    stages = final_stages(pair.scan.node_mm)[0][-3:]
-    return refine(pair.field, points, matrix, stages, weights).matrix
+    node_mm = pair.scan.node_mm
+    start = refine(pair.field, points, matrix, final_stages(node_mm)[0][-2:], weights)
+    return sharpened(pair.field, points, start, node_mm, weights).matrix
 
 
 def _patches(points: Array) -> Array:

@@ -17,8 +17,9 @@ from ImplantSegLib.volumes import FieldOfView, Volume
 from ImplantSegQuantLib.align import Stage, refine, refine_finely
 from ImplantSegQuantLib.axis import Axis, axis_along, axis_of, candidates, directions
 from ImplantSegQuantLib.checks import check_size
-from ImplantSegQuantLib.fit import Pair, check, quality
+from ImplantSegQuantLib.fit import Pair, check, quality, volumes
 from ImplantSegQuantLib.pose import Pose, load_pose, save_pose
+from ImplantSegQuantLib.pose_spread import volume_spread_percent
 from ImplantSegQuantLib.reference import Reference
 from ImplantSegQuantLib.search import DIRECTIONS, Placement, coarsened, placements
 from ImplantSegQuantLib.surface import scan_of
@@ -40,6 +41,9 @@ KEPT_REFINED = 4
 
 AXIS_POINTS, ROUGH_POINTS, MIDDLE_POINTS, FINE_POINTS = 600, 700, 6000, 20_000
 """Surface points that an axis is fitted to; of the rough, the middle and the last refinement."""
+
+RIVAL_SCORE = 0.02
+"""A pose whose score is worse by less than this is a rival of the best (wrong poses in thin slabs: 0.1 and more)."""
 
 ROUGH_STAGES = (Stage(0.3, outside=2.0), Stage(0.15, outside=2.0), Stage(0.08, outside=2.0))
 """From a rough pose; about half of the thread's depth at first."""
@@ -67,7 +71,9 @@ def register(
     Returns
     -------
     Pose
-        Scan to reference, with the figures of :func:`ImplantSegQuantLib.fit.quality`.
+        Scan to reference, with the figures of :func:`ImplantSegQuantLib.fit.quality`, ``volume_spread_percent``
+        (standard deviation of the initial volume over poses as plausible as this one, see :mod:`.pose_spread`) and
+        ``rival_volume_percent`` (range of the initial volume over this and other poses that fit nearly as well).
 
     Raises
     ------
@@ -86,18 +92,28 @@ def register(
             rough = [np.asarray(initial.matrix, float)]
             advance(note="start given, nothing searched")
         advance(note="refining")
-        matrix = _refined(pair, rough)
+        matrix, rivals = _refined(pair, rough)
         advance(note="checking")
-        figures = quality(pair, matrix)
+        figures = _figures(pair, matrix) | {"rival_volume_percent": _volume_range(pair, [matrix, *rivals])}
         advance()
     check(figures, reference.source, scan.node_mm)
     return Pose(matrix, figures)
 
 
 def assess(segmentation: Volume, reference: Reference, pose: Pose, fov: FieldOfView | None = None) -> dict[str, float]:
-    """Figures of :func:`ImplantSegQuantLib.fit.quality` for a pose that was not found here."""
+    """Figures of :func:`register` for a pose that was not found here; rivals are unknown then."""
     scan = scan_of(segmentation, fov or FieldOfView.of(segmentation))
-    return quality(Pair(scan, reference.field), pose.matrix)
+    return _figures(Pair(scan, reference.field), pose.matrix)
+
+
+def _figures(pair: Pair, matrix: Array) -> dict[str, float]:
+    return quality(pair, matrix) | {"volume_spread_percent": volume_spread_percent(pair, matrix)}
+
+
+def _volume_range(pair: Pair, matrices: list[Array]) -> float:
+    """Range of the reference's volume in the field of view over poses, in percent of the first."""
+    found = volumes(pair, matrices)
+    return 100 * float(np.ptp(found)) / max(found[0], 1e-9)
 
 
 def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
@@ -116,13 +132,20 @@ def _searched(pair: Pair, segmentation: Volume) -> list[Array]:
     return refined[:KEPT_REFINED]
 
 
-def _refined(pair: Pair, rough: list[Array]) -> Array:
-    """Refine rough poses on more points, choose one by the score, and refine it to a fraction of a voxel."""
+def _refined(pair: Pair, rough: list[Array]) -> tuple[Array, list[Array]]:
+    """Refine rough poses on more points, choose one by the score, and refine it to a fraction of a voxel.
+
+    The others come with it as rivals where their score is hardly worse.
+    """
     points = pair.scan.points_mm
     stages = (*ROUGH_STAGES, Stage(0.06))
     close = [refine(pair.field, points[:MIDDLE_POINTS], matrix, stages).matrix for matrix in rough]
-    best = min(close, key=lambda matrix: pair.score(matrix, SCORE_SCALES_MM[1]))
-    return refine_finely(pair.field, points[:FINE_POINTS], best, pair.scan.node_mm).matrix
+    scores = [pair.score(matrix, SCORE_SCALES_MM[1]) for matrix in close]
+    best = int(np.argmin(scores))
+    found = refine_finely(pair.field, points[:FINE_POINTS], close[best], pair.scan.node_mm).matrix
+    near = [i for i, score in enumerate(scores) if i != best and score < scores[best] + RIVAL_SCORE]
+    rivals = [refine_finely(pair.field, points[:MIDDLE_POINTS], close[i], pair.scan.node_mm).matrix for i in near]
+    return found, rivals
 
 
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:

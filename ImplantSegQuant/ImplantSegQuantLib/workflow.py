@@ -12,6 +12,7 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import all_or_none, check_writable, refuse_overwriting, remove
 from ImplantSegQuantLib import checks, compare, intervals
 from ImplantSegQuantLib.degradation import DAYS_PER_WEEK, DAYS_PER_YEAR, years
+from ImplantSegQuantLib.fit import warnings as pose_warnings
 from ImplantSegQuantLib.measurement import Measurement
 from ImplantSegQuantLib.quantify import Result, measure, registered
 from ImplantSegQuantLib.roi import ROI_MM, write_roi
@@ -124,6 +125,7 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
     subject = Subject(sample, reference, pose, job.weeks, job.roi_mm)
     judged = intervals.judge(job, subject, measured.measurements, chances)
+    judged = judged._replace(warnings=judged.warnings + pose_warnings(pose.quality))
     measured = measured._replace(measurements=judged.measurements)
     result = _result(job, measured, pose, judged)
     if truth and truth_found:
@@ -246,7 +248,7 @@ def _against_truth(
     errors, notes = compare.relative_errors_percent(measured.measurements, wanted.measurements)
     scores = compare.overlap(sample.segmentation, truth.segmentation, sample.fov)
     notes += scores.pop("notes")
-    own = [f"truth: {warning}" for warning in _warnings(wanted.measurements)]
+    own = [f"truth: {warning}" for warning in _warnings(wanted.measurements) + pose_warnings(pose.quality)]
     return {
         "truth": _by_name(wanted.measurements),
         "truth_profiles": dict(wanted.profiles),

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, prange
 from scipy.spatial.transform import Rotation
 
-from ImplantSegLib.phantom.corrosion import Corrosion, corrosion, is_void, relief, swelling
+from ImplantSegLib.phantom.corrosion import RELIEF_MAX, Corrosion, corrosion, is_void, relief, swelling
 from ImplantSegLib.phantom.noise import smooth, stream
 from ImplantSegLib.phantom.screw import Screw, ScrewShape, screw_distance
 from ImplantSegLib.volumes import FieldOfView, Volume
@@ -163,6 +163,8 @@ def _fill(labels: Array, affine: Array, shape: ScrewShape, field: Corrosion, bon
 
 @njit
 def _label(x: float, y: float, z: float, f: float, field: Corrosion, bone: int) -> int:
+    if f < -RELIEF_MAX * field.depth_scale:
+        return 1
     if f < 0.05:
         depth = field.depth_scale * relief(x, y, z, f, field) if f > -1.5 else 0.0
         if f < -depth:

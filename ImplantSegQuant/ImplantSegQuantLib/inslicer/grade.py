@@ -13,9 +13,17 @@ GREEN, ORANGE, RED, GREY = "#2e7d32", "#e65100", "#c62828", "#757575"
 LIMITS = {"outside_percent": 2.5, "sound_percent": 12.0, "filled_percent": 25.0}
 """Where ``register`` refuses a fit (:mod:`ImplantSegQuantLib.fit`); only a pose set by hand gets there."""
 
-CAUTION = {"outside_percent": 0.5, "sound_percent": 25.0, "filled_percent": 50.0, "slide_volume_percent": 1.0}
+CAUTION = {
+    "outside_percent": 0.5,
+    "sound_percent": 25.0,
+    "filled_percent": 50.0,
+    "slide_volume_percent": 1.0,
+    "volume_spread_percent": 0.25,
+    "rival_volume_percent": 1.0,
+}
 """Where a fit wants a look: right screws have 0.1 % outside; one that has lost half its volume keeps 20 % sound
-surface; a slide that changes the initial volume by 1 % changes a volume loss of 20 % by a twentieth."""
+surface; a slide that changes the initial volume by 1 % changes a volume loss of 20 % by a twentieth; the last two are
+those that :func:`ImplantSegQuantLib.fit.warnings` warns of."""
 
 _LOW_IS_BAD = ("sound_percent", "filled_percent")
 
@@ -55,6 +63,8 @@ _SHORT = {
     "sound_percent": _("surface that touches the reference"),
     "filled_percent": _("reference that is implant"),
     "slide_volume_percent": _("initial volume, uncertain by"),
+    "volume_spread_percent": _("initial volume, standard deviation"),
+    "rival_volume_percent": _("initial volume, range over poses that fit as well"),
 }
 
 
