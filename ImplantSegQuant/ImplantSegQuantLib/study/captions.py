@@ -60,7 +60,7 @@ def _groups(study: Study, figure: Drawn) -> tuple[str, str, str]:
     names = ", ".join(short(name) for name in study.cohort.measures if any(row.name == name for row in own))
     return (
         f"Measurements on {labels} over the healing time.",
-        f"Open markers: samples; filled: mean ± standard deviation of a group, joined for the eye.{intervals}"
+        f"Open markers: samples; filled: mean ± standard deviation (n ≥ 2), joined for the eye.{intervals}"
         + (
             f" In brackets the number of samples, n, of each {by}, in the order of the legend."
             if several

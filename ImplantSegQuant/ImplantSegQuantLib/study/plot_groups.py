@@ -88,8 +88,16 @@ def _series(axes: Axes, rows: Sequence[Row], look: Mark, shift: float, name: str
                           alpha=0.7)  # fmt: skip
         axes.plot(x, np.sort(values), look.marker, markersize=3.2, markerfacecolor="white",
                   markeredgecolor=look.colour, markeredgewidth=0.9)  # fmt: skip
-        means.append((weeks + shift + 0.1 * step, values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0))
-    if means:
-        where, mean, sd = zip(*means, strict=True)
-        axes.errorbar(where, mean, sd, color=look.colour, marker=look.marker, markersize=4.4, linestyle=look.line,
-                      markeredgecolor=INK, markeredgewidth=0.4, linewidth=0.9, capsize=2.2, label=name)  # fmt: skip
+        if len(values) > 1:
+            means.append((weeks + shift + 0.1 * step, values.mean(), values.std(ddof=1)))
+        else:
+            means.append((x[0], values[0], np.nan))  # a sample is no mean: the line goes through it
+    if not means:
+        return
+    where, mean, sd = (np.array(part) for part in zip(*means, strict=True))
+    axes.plot(where, mean, color=look.colour, linestyle=look.line, linewidth=0.9, zorder=1.5)
+    several = np.isfinite(sd)
+    axes.errorbar(where[several], mean[several], sd[several], color=look.colour, marker=look.marker, markersize=4.4,
+                  linestyle="none", markeredgecolor=INK, markeredgewidth=0.4, linewidth=0.9, capsize=2.2)  # fmt: skip
+    axes.plot([], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=4.4, markeredgecolor=INK,
+              markeredgewidth=0.4, linewidth=0.9, label=name)  # fmt: skip

@@ -103,12 +103,14 @@ def time_tests(groups: Groups) -> list[Test]:
     -------
     list of Test
         Kruskal–Wallis (doi:10.1080/01621459.1952.10483441), Spearman, and Mann–Whitney U of every pair of times
-        (doi:10.1214/aoms/1177730491), adjusted by Holm (doi:10.2307/4615733); empty below two groups.
+        (doi:10.1214/aoms/1177730491), adjusted by Holm (doi:10.2307/4615733); empty below two groups, and no pairs
+        where every group is one sample.
     """
     known = {weeks: np.asarray(groups[weeks], float) for weeks in sorted(groups) if len(groups[weeks])}
     if len(known) < 2:
         return []
-    return [*_over_all(known), *_pairs(known)]
+    alone = all(len(group) == 1 for group in known.values())
+    return _over_all(known) if alone else [*_over_all(known), *_pairs(known)]
 
 
 def _over_all(groups: dict[float, Any]) -> list[Test]:

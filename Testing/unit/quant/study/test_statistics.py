@@ -104,6 +104,9 @@ def test_exact_p_against_every_arrangement_counted_by_hand(one, two, three):
 @settings(max_examples=25)
 @given(values, values)
 def test_mann_whitney_against_counting_by_hand(one, two):
+    if len(one) == len(two) == 1:
+        assert of(time_tests({1: one, 2: two}), "Mann-Whitney") == []
+        return
     test = of(time_tests({1: one, 2: two}), "Mann-Whitney")[0]
     larger = sum((b > a) - (b < a) for a in one for b in two)
     assert test.effect == pytest.approx(larger / (len(one) * len(two)))
