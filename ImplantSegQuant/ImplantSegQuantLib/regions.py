@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ImplantSegQuantLib.axis import Axis, axis_of, frame
+from ImplantSegQuantLib.axis import SAME_AXIS_DEG, Axis, axis_of, frame
 from ImplantSegQuantLib.surface import surface_points
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ LEAST_SHARE = 0.1
 
 ROOT_SHARE = 0.15
 """Share of the thread's depth that is left to the core, so that the surface at the thread's root is the core's."""
+
+WHOLE = 1e8
+"""A limit of a distance field as far out as this is none: the reference is not cut off."""
+
+SLIM = 2.0
+"""How much larger the variance of a reference along its axis is than across, for its moments to tell the axis."""
 
 END_SHARE = 0.1
 """Share of a screw's length at either end whose widths tell the tip from the other end."""
@@ -83,7 +89,7 @@ def regions_of(field: DistanceField, pose_matrix: Array) -> Regions | None:
         None when the reference has no thread.
     """
     points = surface_points(field)
-    about_axis = frame(axis_of(field, points))
+    about_axis = frame(_axis(field, points))
     outline = _outline(points, about_axis)
     ways = _tip_below(outline)
     if ways is False:
@@ -110,9 +116,27 @@ def axis_from_tip(field: DistanceField) -> Axis:
     """Axis of a reference; that of a screw begins at its tip and runs towards the head, where they are known."""
     regions = regions_of(field, np.eye(4))
     if regions is None:
-        return axis_of(field, surface_points(field))
+        return _axis(field, surface_points(field))
     world = np.linalg.inv(regions.frame)
     return Axis(world[:3, 3] + regions.ends_mm[0] * world[:3, 2], world[:3, 2])
+
+
+def _axis(field: DistanceField, points: Array) -> Axis:
+    """Axis of a reference; where it is whole and slim, that of its volume, which the thread sways less.
+
+    On a screw of 16 mm the cylinder that fits the surface is 0.9° off, the axis of the volume 0.07°.
+    """
+    axis = axis_of(field, points)
+    if np.abs(field.limits).min() < WHOLE:
+        return axis
+    nodes = np.argwhere(field.values[::2, ::2, ::2] < 0) * 2.0
+    world = np.linalg.inv(field.index_from_world)
+    inside = nodes @ world[:3, :3].T + world[:3, 3]
+    moments, directions = np.linalg.eigh(np.cov(inside.T))
+    direction = directions[:, 2] * np.sign(directions[:, 2] @ axis.direction)
+    slim = moments[2] > SLIM * moments[1]
+    near = direction @ axis.direction > np.cos(np.radians(SAME_AXIS_DEG))
+    return Axis(inside.mean(axis=0), direction) if slim and near else axis
 
 
 class _Outline(NamedTuple):

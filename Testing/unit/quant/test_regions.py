@@ -168,8 +168,8 @@ def test_the_axis_of_a_screw_begins_at_its_tip():
     bounds = np.array(screw.bounds_mm)
     bounds[:, 2] = 5 - screw.length_mm, 5
     axis = axis_from_tip(field_of(moved, bounds, finest_mm=0.06))
-    np.testing.assert_allclose(axis.direction, [0, 0, -1], atol=0.02)  # to about a degree
-    np.testing.assert_allclose(axis.point_mm, [0, 0, 5], atol=0.2)
+    np.testing.assert_allclose(axis.direction, [0, 0, -1], atol=3e-3)
+    np.testing.assert_allclose(axis.point_mm, [0, 0, 5], atol=0.05)
 
 
 def test_ends_as_wide_as_each_other_leave_the_tip_unknown():
