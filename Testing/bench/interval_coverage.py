@@ -64,7 +64,7 @@ def main() -> None:
     learnt = dict(results(folders(options.folder / "calibration"), small, small_explants.ROI_MM))
     found = calibration.calibrate(list(learnt.values()), scans(learnt))
     if options.cohort:
-        every = cohort(options.cohort, options.folder / f"cohort-{options.cohort}")[: options.only]
+        every = cohort(options.cohort, options.folder / f"cohort-{options.cohort}", options.only)
         tested = dict(results(every, load("screw"), ROI_MM))
         print(each(tested, found, options.level))
     else:
@@ -86,15 +86,15 @@ def folders(folder: Path) -> list[Path]:
     return [where for where in sorted(folder.iterdir()) if (where / small_explants.SEGMENTATION).exists()]
 
 
-def cohort(name: str, folder: Path) -> list[Path]:
-    """Make and segment the phantoms of a cohort that are not there yet."""
+def cohort(name: str, folder: Path, only: int | None) -> list[Path]:
+    """Make and segment the phantoms of a cohort, or the first of them, that are not there yet."""
     from ImplantSegLib.phantom.build import build
     from ImplantSegLib.phantom.cohort import jobs
 
     every = []
-    for scan, job in jobs("development" if name == "validation" else name).items():
-        if name == "validation" and job.seed < FIRST_VALIDATION_SEED:
-            continue
+    members = jobs("development" if name == "validation" else name).items()
+    wanted = [(scan, job) for scan, job in members if name != "validation" or job.seed >= FIRST_VALIDATION_SEED]
+    for scan, job in wanted[:only]:
         where = folder / scan
         if not (where / "truth.json").exists():
             build(job, where, reference=False)
