@@ -111,7 +111,9 @@ def boundary_counts(bits: Array, inner: slice, where: Search) -> Array:
 
     counts = np.zeros((CLASSES, len(where.lengths_um)), np.int64)
     ends = (inner.start, inner.stop)
-    boundary_kernel.count_by_distance(np.ascontiguousarray(bits), ends, where.steps, where.shells, counts)
+    bits = np.ascontiguousarray(bits)
+    blocks = boundary_kernel.block_bits(bits)
+    boundary_kernel.count_by_distance(bits, blocks, ends, where.steps, where.shells, counts)
     return counts
 
 

@@ -70,6 +70,23 @@ def test_what_is_farther_than_the_reach_counts_with_the_reach():
     assert boundary_percentile_um(counts, where, BOTH)["residual_material"] == pytest.approx(50)
 
 
+def test_blocks_without_a_surface_hide_none_within_reach():
+    random, spacing_mm = np.random.default_rng(5), (0.01, 0.02, 0.01)
+    truth, prediction = np.zeros((40, 30, 50), np.uint8), np.zeros((40, 30, 50), np.uint8)
+    for labels, count in ((truth, 40), (prediction, 3)):
+        labels[tuple(random.integers(n, size=count) for n in labels.shape)] = 3
+    counts, where = measured(prediction, truth, spacing_mm, voxels=15)
+    one, other = (1000 * np.argwhere(labels == 3) * spacing_mm for labels in (prediction, truth))
+    pairs = np.linalg.norm(one[:, None] - other[None], axis=2)
+    nearest = np.concatenate([pairs.min(axis=1), pairs.min(axis=0)])
+    far = nearest > where.lengths_um[-1]
+    assert 0 < far.sum() < far.size
+    assert len(where.steps) > 1000  # else no block is ever asked
+    np.testing.assert_array_equal(
+        np.repeat(where.lengths_um, counts[3]), np.sort(np.where(far, where.lengths_um[-1], nearest.round(6)))
+    )
+
+
 def test_a_class_that_one_of_them_lacks_is_undefined():
     counts, where = measured(ball(5, size=41), np.zeros((41, 41, 41), np.uint8), (0.01,) * 3)
     present = np.array([True, False, False, False])
