@@ -16,12 +16,19 @@ from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import explained_os_errors, remove, write_text
 from ImplantSegLib.labels import NAMES, TITLES
 from ImplantSegQuantLib.results import number
-from ImplantSegQuantLib.tables import figure, percent_error, unit
+from ImplantSegQuantLib.tables import figure, interval, interval_heading, percent_error, unit
 
 COMMANDS = "implantseg-demo.txt"
 """File with the commands that were run; a folder that has one may be made anew."""
 
-CONTENTS = ("phantom", "scan.nrrd", "scan.nrrd.job.toml", "segmentation.seg.nrrd", "segmentation.seg.nrrd.job.toml")
+CONTENTS = (
+    "phantom",
+    "scan.nrrd",
+    "scan.nrrd.job.toml",
+    "segmentation.seg.nrrd",
+    "segmentation.seg.nrrd.job.toml",
+    "probabilities.ome.zarr",
+)
 RESULTS = "results"
 
 SHAPE = "128,384,384"
@@ -92,13 +99,16 @@ def _commands(options: Any) -> list[list[Any]]:
     """Command lines of the demo, in order."""
     out = options.out
     phantom, scan, segmentation = out / "phantom", out / "scan.nrrd", out / "segmentation.seg.nrrd"
+    probabilities = out / "probabilities.ome.zarr"
     return [
         ["phantom", phantom, "--seed", options.seed, "--shape", options.shape,
          "--spacing-um", f"{options.spacing_um:g}", "--weeks", f"{WEEKS:g}"],
         ["preprocess", phantom / "image.nrrd", scan],
-        ["segment", scan, segmentation, *(["--model", options.model] if options.model else [])],
+        ["segment", scan, segmentation, "--probabilities", probabilities,
+         *(["--model", options.model] if options.model else [])],
         ["quantify", segmentation, "--reference", phantom / "reference.nrrd", "--weeks", f"{WEEKS:g}",
-         "--truth", phantom / "labels.seg.nrrd", "--image", scan, "-o", out / RESULTS],
+         "--probabilities", probabilities, "--truth", phantom / "labels.seg.nrrd", "--image", scan,
+         "-o", out / RESULTS],
     ]  # fmt: skip
 
 
@@ -113,18 +123,19 @@ def _verbs() -> dict[str, Callable[[list[str]], None]]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Text of the table at the end of the demo: value, truth and relative error, then the overlap per class."""
-    head = f"{'':<30}{'value':>12}{'truth':>12}{'unit':>7}{'relative error (%)':>21}"
+    """Text of the table at the end of the demo: value, interval, truth and relative error, then the overlap."""
+    head = f"{'':<30}{'value':>10}{interval_heading(result):>20}{'truth':>10}{'unit':>7}{'relative error (%)':>21}"
     lines = [head, "-" * len(head)]
     truth, errors = result.get("truth") or {}, result.get("relative_error_percent") or {}
     for name, title in _ROWS.items():
         measurement = result["measurements"][name]
         value, known = figure(measurement["value"]), figure(number(truth.get(name)))
         error = percent_error(number(errors.get(name)))
-        lines.append(f"{title:<30}{value:>12}{known:>12}{unit(measurement['unit']):>7}{error:>21}")
+        between = interval(measurement.get("interval"))
+        lines.append(f"{title:<30}{value:>10}{between:>20}{known:>10}{unit(measurement['unit']):>7}{error:>21}")
     lines.append("-" * len(head))
     iou = result.get("iou_percent") or {}
     for label, name in NAMES.items():
-        lines.append(f"{'IoU ' + TITLES[label].lower():<30}{figure(iou.get(name)):>12}{'':>12}{'%':>7}")
-    lines.append(f"{'Mean IoU':<30}{figure(result.get('mean_iou_percent')):>12}{'':>12}{'%':>7}")
+        lines.append(f"{'IoU ' + TITLES[label].lower():<30}{figure(iou.get(name)):>10}{'':>30}{'%':>7}")
+    lines.append(f"{'Mean IoU':<30}{figure(result.get('mean_iou_percent')):>10}{'':>30}{'%':>7}")
     return "\n".join(lines)

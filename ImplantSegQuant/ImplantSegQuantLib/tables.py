@@ -103,8 +103,8 @@ def uncertainty_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
             table.append(
                 {
                     "title": DEFINITIONS[name].title if name in DEFINITIONS else humanised(name),
-                    "interval": _range(entry.get("interval")),
-                    "bound": _range(told.get("bound_half_voxel")),
+                    "interval": interval(entry.get("interval")),
+                    "bound": interval(told.get("bound_half_voxel")),
                     "unit": unit(entry["unit"]),
                     **{part: _share(told, part) for part in PARTS},
                     "dominated": PARTS.get(told.get("dominated_by") or "", ABSENT),
@@ -113,7 +113,8 @@ def uncertainty_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
     return table
 
 
-def _range(ends: Any) -> str:
+def interval(ends: Any) -> str:
+    """Two ends as text."""
     return ABSENT if ends is None else f"{figure(ends[0])} to {figure(ends[1])}"
 
 

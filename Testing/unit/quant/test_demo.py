@@ -8,7 +8,7 @@ from ImplantSegQuantLib import demo
 
 MEASURED = {
     "measurements": {
-        "degradation_rate": {"value": 0.3214, "unit": "mm/a", "interval": None},
+        "degradation_rate": {"value": 0.3214, "unit": "mm/a", "interval": [0.31, 0.3333]},
         "bone_implant_contact": {"value": 25.0, "unit": "%", "interval": None},
         "bone_volume_fraction": {"value": None, "unit": "%", "interval": None},
     },
@@ -49,6 +49,7 @@ def test_the_verbs_are_run_in_order_on_each_other_s_files(calls, tmp_path, capsy
     assert phantom == [str(out / "phantom"), *wanted, "--progress", "none"]
     assert preprocess[:2] == [str(out / "phantom" / "image.nrrd"), segment[0]]
     assert "--model" not in segment
+    assert segment[segment.index("--probabilities") + 1] == quantify[quantify.index("--probabilities") + 1]
     assert quantify[0] == segment[1]
     assert quantify[quantify.index("--truth") + 1] == str(out / "phantom" / "labels.seg.nrrd")
     assert quantify[quantify.index("--reference") + 1] == str(out / "phantom" / "reference.nrrd")
@@ -67,10 +68,21 @@ def test_the_real_verbs_are_those_of_the_command_line():
         assert function is cli.resolve(verb), verb
 
 
-def test_the_table_tells_value_truth_and_error():
+def test_the_table_tells_value_interval_truth_and_error():
     lines = demo.table(MEASURED).splitlines()
-    assert lines[2].split() == ["Degradation", "rate", "(DR)", "0.3214", "0.3000", "mm/a", "+7.13"]
-    assert lines[4].split()[-4:] == ["undefined", "undefined", "%", "–"]
+    assert lines[2].split() == [
+        "Degradation",
+        "rate",
+        "(DR)",
+        "0.3214",
+        "0.3100",
+        "to",
+        "0.3333",
+        "0.3000",
+        "mm/a",
+        "+7.13",
+    ]
+    assert lines[4].split()[-5:] == ["undefined", "–", "undefined", "%", "–"]
     assert [line.split()[-2:] for line in lines[-5:]] == [
         ["97.00", "%"], ["99.00", "%"], ["80.50", "%"], ["undefined", "%"], ["92.17", "%"],
     ]  # fmt: skip
