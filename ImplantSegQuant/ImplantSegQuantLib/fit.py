@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ImplantSegLib.errors import InputError
-from ImplantSegQuantLib.align import final_stages, motion, offset_at
+from ImplantSegQuantLib.align import Stage, final_stages, offset_at, refine
 from ImplantSegQuantLib.field import NO_SURFACE_MM, DistanceField
 from ImplantSegQuantLib.surface import Scan, surface_points
 
@@ -44,8 +44,15 @@ VOLUME_WARNING_DEVIATIONS = 4.0
 """Standard deviations of ``volume_spread_percent`` by which the volume has been off, errors that all patches share
 included."""
 
-SLIDES_MM = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Motions along the reference's easiest slide that are tried for the ambiguity."""
+FIRST_SLIDE_MM, SLIDE_STEP_MM, LONGEST_SLIDE_MM = 0.1, 0.8, 60.0
+"""The first and the longest step, and the most, that are gone along the reference's easiest slide for the ambiguity.
+One turn of a screw of 3.5 mm is 9 mm."""
+
+SLIDE_VOLUMES = 12
+"""Poses of a slide at which the volume is taken, spread evenly."""
+
+LED_FROM_MM, GUIDE_POINTS = 0.4, 1500
+"""From where on a slide is led by the surface, and by how many points of it."""
 
 SLIDE_COST = 0.003
 """A slide that raises the mean robust cost by less than this cannot be told from the pose."""
@@ -181,22 +188,56 @@ def _volume(pair: Pair, nodes: Array, matrix: Array) -> float:
 
 def _slide(pair: Pair, matrix: Array) -> tuple[float, float]:
     """Length in mm of the slide that cannot be told apart, and the range of the volume along it in percent."""
-    # only the scan's own points: the same ones before and after, so that the sample adds no noise
-    points, scale_mm = pair.scan.points_mm[:SCORE_POINTS], 2 * pair.scan.node_mm
     if not pair.seen_points(matrix, 4 * SCORE_POINTS).size:
         return float("nan"), float("nan")  # a pose that takes the reference out of sight
-    rotation, translation, centre = easiest_slide(pair, matrix)
-    nodes, _ = _grid(pair)
-    best, start = pair.field.rigid_cost(points, matrix, scale_mm), _volume(pair, nodes, matrix)
-    longest, volumes = 0.0, [start]
-    for sign in (1, -1):
-        for length_mm in SLIDES_MM:
-            moved = motion(sign * length_mm * rotation, sign * length_mm * translation, centre) @ matrix
-            if pair.field.rigid_cost(points, moved, scale_mm) > best + SLIDE_COST:
-                break
-            longest = max(longest, length_mm)
-            volumes.append(_volume(pair, nodes, moved))
-    return longest, 100 * float(np.ptp(volumes)) / max(start, 1e-9)
+    slide = easiest_slide(pair, matrix)
+    way = [*_along(pair, matrix, slide, 1.0), *_along(pair, matrix, slide, -1.0)]
+    some = np.unique(np.linspace(0, len(way) - 1, SLIDE_VOLUMES).astype(int)) if way else ()
+    found = volumes(pair, [matrix, *(way[i][1] for i in some)])
+    longest_mm = max((length_mm for length_mm, _ in way), default=0.0)
+    return longest_mm, 100 * float(np.ptp(found)) / max(found[0], 1e-9)
+
+
+def _along(pair: Pair, matrix: Array, slide: tuple[Array, Array, Array], sign: float) -> Iterator[tuple[float, Array]]:
+    """Poses on a slide to one side, with the length in mm to each, as long as they cannot be told from the first.
+
+    A slide that has gone its first steps is led by the surface from there on: the least error of its pitch would end it
+    within a turn.
+    """
+    # only the scan's own points: the same ones before and after, so that the sample adds no noise
+    points, scale_mm = pair.scan.points_mm[:SCORE_POINTS], 2 * pair.scan.node_mm
+    most = pair.field.rigid_cost(points, matrix, scale_mm) + SLIDE_COST
+    length_mm, guide = 0.0, Stage(scale_mm, steps=3)
+    while length_mm < LONGEST_SLIDE_MM:
+        step_mm = min(max(length_mm, FIRST_SLIDE_MM), SLIDE_STEP_MM)
+        moved = screw_motion(slide, sign * step_mm) @ matrix
+        if length_mm >= LED_FROM_MM:
+            led = refine(pair.field, points[:GUIDE_POINTS], moved, (guide,)).matrix
+            if _distance_mm(points, led, matrix) < step_mm / 2:
+                return  # drawn back to where it came from
+            moved = led
+        if pair.field.rigid_cost(points, moved, scale_mm) > most:
+            return
+        length_mm, matrix = length_mm + step_mm, moved
+        yield length_mm, matrix
+
+
+def _distance_mm(points: Array, one: Array, other: Array) -> float:
+    """Root mean square distance between the places to which two poses take points."""
+    difference = one - other
+    moved = points @ difference[:3, :3].T + difference[:3, 3]
+    return float(np.sqrt((moved**2).sum(axis=1).mean()))
+
+
+def screw_motion(slide: tuple[Array, Array, Array], length_mm: float) -> Array:
+    """Rigid matrix (4, 4) of a slide of some length, however long: the exponential of its twist."""
+    from scipy.linalg import expm
+
+    rotation, translation, centre = slide
+    twist = np.zeros((4, 4))
+    twist[:3, :3] = np.cross(np.eye(3), rotation)
+    twist[:3, 3] = translation - np.cross(rotation, centre)
+    return np.asarray(expm(length_mm * twist))
 
 
 def easiest_slide(pair: Pair, matrix: Array) -> tuple[Array, Array, Array]:

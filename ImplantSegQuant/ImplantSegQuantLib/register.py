@@ -53,7 +53,11 @@ SCORE_SCALES_MM = (0.08, 0.06)
 
 
 def register(
-    segmentation: Volume, reference: Reference, fov: FieldOfView | None = None, initial: Pose | None = None
+    segmentation: Volume,
+    reference: Reference,
+    fov: FieldOfView | None = None,
+    initial: Pose | None = None,
+    near: Pose | None = None,
 ) -> Pose:
     """Find the pose of the reference in a segmentation.
 
@@ -67,6 +71,10 @@ def register(
         Where the segmentation is valid; by default what its metadata says.
     initial : Pose, optional
         A manual start: then nothing is searched, only refined.
+    near : Pose, optional
+        A pose of the same screw in the same scan, found on other labels. The search goes on as without it; but of poses
+        that these labels cannot tell apart, such as those along the helix of a bare shank, the one from there is taken,
+        so that both tell of the same place on the screw.
 
     Returns
     -------
@@ -93,6 +101,8 @@ def register(
             advance(note="start given, nothing searched")
         advance(note="refining")
         matrix, rivals = _refined(pair, rough)
+        if near is not None:
+            matrix, rivals = _nearest(pair, matrix, near), [matrix, *rivals]
         advance(note="checking")
         figures = _figures(pair, matrix) | {"rival_volume_percent": _volume_range(pair, [matrix, *rivals])}
         advance()
@@ -146,6 +156,14 @@ def _refined(pair: Pair, rough: list[Array]) -> tuple[Array, list[Array]]:
     near = [i for i, score in enumerate(scores) if i != best and score < scores[best] + RIVAL_SCORE]
     rivals = [refine_finely(pair.field, points[:MIDDLE_POINTS], close[i], pair.scan.node_mm).matrix for i in near]
     return found, rivals
+
+
+def _nearest(pair: Pair, found: Array, near: Pose) -> Array:
+    """Refine a pose from other labels, and take it where it is a rival of the found one."""
+    points = pair.scan.points_mm[:FINE_POINTS]
+    other = refine_finely(pair.field, points, np.asarray(near.matrix, float), pair.scan.node_mm).matrix
+    scores = [pair.score(matrix, SCORE_SCALES_MM[1]) for matrix in (found, other)]
+    return other if scores[1] <= scores[0] + RIVAL_SCORE else found
 
 
 def _reference_axis(pair: Pair) -> tuple[Axis, float, float]:

@@ -122,14 +122,16 @@ def run(job: QuantifyJob) -> dict[str, Any]:
     chances = intervals.open_chances(job, sample)
     reference = references.load(job.reference)
     checks.check_size(found.size_mm(segmentation.spacing_mm), reference)
-    pose, measured = _measured(job, sample, found, reference, given, job.surfaces)
+    pose = _pose(sample, reference, given)
+    measured = _measured(job, sample, found, reference, pose)
     subject = Subject(sample, reference, pose, job.weeks, job.roi_mm)
     judged = intervals.judge(job, subject, measured.measurements, chances)
     judged = judged._replace(warnings=judged.warnings + pose_warnings(pose.quality))
     measured = measured._replace(measurements=judged.measurements)
     result = _result(job, measured, pose, judged)
     if truth and truth_found:
-        own_pose, wanted = _measured(job, truth, truth_found, reference, given, job.surfaces)
+        own_pose = _pose(truth, reference, given, near=pose)
+        wanted = _measured(job, truth, truth_found, reference, own_pose)
         result |= _against_truth(measured, sample, truth, own_pose, wanted, judged.warnings)
     with all_or_none(job.out) as out:
         write_results(out, result)
@@ -169,27 +171,24 @@ def field_of_view(text: str, volume: Volume, other: Volume | None = None) -> Fie
     return FieldOfView.of(other if other is not None and "fov" not in volume.metadata else volume)
 
 
-def _pose(sample: Sample, reference: Reference, given: Pose | None) -> Pose:
-    """Find the pose, or take the given one and tell how well it fits."""
+def _pose(sample: Sample, reference: Reference, given: Pose | None, near: Pose | None = None) -> Pose:
+    """Find the pose (of equally good ones, that near another one), or take the given one and tell how well it fits."""
     from ImplantSegQuantLib.pose import Pose
     from ImplantSegQuantLib.register import assess, register
 
     if given is None:
-        return register(sample.segmentation, reference, sample.fov)
+        return register(sample.segmentation, reference, sample.fov, near=near)
     return Pose(given.matrix, assess(sample.segmentation, reference, given, sample.fov))
 
 
-def _measured(
-    job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, given: Pose | None, surface: bool = False
-) -> tuple[Pose, Result]:
-    """Find the pose of a sample by itself unless one was given, and measure, the parts of a screw, too."""
+def _measured(job: QuantifyJob, sample: Sample, found: Survey, reference: Reference, pose: Pose) -> Result:
+    """Measure a sample, the parts of a screw, too."""
     from ImplantSegQuantLib.screw_profiles import screw_profiles
 
-    pose = _pose(sample, reference, given)
     distance = registered(reference, pose, sample.segmentation)
-    measured = measure(sample, found, distance, job.weeks, job.roi_mm, surface)
+    measured = measure(sample, found, distance, job.weeks, job.roi_mm, job.surfaces)
     by_part = screw_profiles(sample, (reference, pose), distance, measured.contact, job.weeks)
-    return pose, measured._replace(profiles={**measured.profiles, **by_part})
+    return measured._replace(profiles={**measured.profiles, **by_part})
 
 
 def _write_surfaces(

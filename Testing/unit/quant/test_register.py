@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.phantom.screw import Screw
 from ImplantSegLib.volumes import FieldOfView, Volume
-from ImplantSegQuantLib import register
+from ImplantSegQuantLib import fit, register
 from ImplantSegQuantLib.fit import warnings
 from ImplantSegQuantLib.implicit import field_of
 from ImplantSegQuantLib.pose import Pose, save_pose
@@ -159,7 +159,7 @@ _ONE_THREAD = """
 import sys
 sys.path.insert(0, {folder!r})
 import test_register as tests
-from ImplantSegQuantLib import register
+from ImplantSegQuantLib import fit, register
 labels = tests.explant(tests.pose_at("middle", 2), 2)
 print(register.register(labels, tests.reference_of(tests.Screw())).matrix.tobytes().hex())
 """
@@ -255,8 +255,28 @@ def test_the_edge_of_a_round_field_of_view_is_no_surface(reference):
 
 def test_quality_tells_a_bare_shank_from_a_head(found_at):
     shank, head = (found_at(site)[2].quality for site in ("middle", "head"))
-    assert shank["slide_um"] >= 400 > 100 >= head["slide_um"]
-    assert shank["slide_volume_percent"] < 0.1
+    assert shank["slide_um"] >= 2000 > 100 >= head["slide_um"]  # more than a turn of the thread, whose pitch is 1250
+    assert shank["slide_volume_percent"] < 0.5
+
+
+@pytest.mark.parametrize(("site", "follows"), [("middle", True), ("head", False)])
+def test_of_poses_along_the_helix_the_one_near_another_is_taken(reference, found_at, site, follows):
+    _, labels, found = found_at(site)
+    pitch = np.eye(4)
+    up = found.matrix[2, 3] < SITES["middle"]  # away from the ends of the shank
+    pitch[2, 3] = Screw().pitch_mm if up else -Screw().pitch_mm
+    again = register.register(labels, reference, near=Pose(pitch @ found.matrix))
+    wanted = pitch @ found.matrix if follows else found.matrix
+    difference = again.matrix @ np.linalg.inv(wanted)  # it may lie a little farther along the helix
+    assert abs(difference[2, 3]) < 0.05 * Screw().pitch_mm
+    assert np.hypot(*difference[:2, 3]) < 0.2 * VOXEL_MM
+
+
+def test_a_screw_motion_is_a_turn_with_its_shift():
+    slide = np.array([0.0, 0.0, 0.5]), np.array([0.0, 0.3, 0.1]), np.array([1.0, 0.0, 0.0])
+    axis_x = 1.0 - 0.3 / 0.5  # where the turn cancels the motion across it
+    moved = fit.screw_motion(slide, 40.0) @ [axis_x + 1.0, 0.0, 0.0, 1.0]
+    np.testing.assert_allclose(moved[:3], [axis_x + np.cos(20.0), np.sin(20.0), 4.0], atol=1e-9)
 
 
 def test_a_pose_out_of_sight_is_told_by_figures(reference, found_at):
