@@ -292,7 +292,7 @@ def warnings_of(measurements: Sequence[Measurement], calibration: Calibration | 
     for names, errs in ((over, "too large"), (under, "too small")):
         if names:
             sentences.append(
-                f"outside of its own interval: {', '.join(names)}. On its calibration scans the model gave such values "
-                f"{errs}; the interval is for the true value"
+                f"outside of its own interval: {', '.join(names)}: on its calibration scans the model gave such values "
+                f"{errs}, and the interval is for the true value"
             )
     return sentences
