@@ -78,7 +78,7 @@ def step(verb, *arguments):
 
 
 def children():
-    """Processes that were started here and still run; the helper of multiprocessing lives as long as we, and is none."""
+    """Processes that were started here and still run, but for multiprocessing's own, which lives as long as we."""
     found = psutil.Process().children(recursive=True)
     running = [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
     return [process for process in running if "multiprocessing.resource_tracker" not in " ".join(process.cmdline())]
