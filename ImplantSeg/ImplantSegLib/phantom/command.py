@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
         "--cohort",
         metavar="NAME",
         help="make a whole cohort instead, of which only --spacing-um is asked: development, test, paper-training, "
-        "paper-test or paper-prediction; phantoms that are there already are kept",
+        "paper-test or paper-prediction, each as crops with -crop behind it; phantoms that are there already are kept",
     )
     options = vars(arguments.parse(command, argv))
 

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -41,9 +42,17 @@ def test_the_test_cohort_is_what_the_bars_speak_of():
         assert job.degradation_rate * job.weeks * 7 / 365.25 >= 0.06
 
 
-def test_an_unknown_cohort_is_refused():
+@pytest.mark.parametrize("name", ["paper-training", "test", "development"])
+def test_a_cohort_of_crops_has_the_same_phantoms_but_for_their_shape(name):
+    whole, crops = jobs(name), jobs(f"{name}-crop")
+    assert {job.shape for job in crops.values()} == {(24, 448, 448)}
+    assert {folder: replace(job, shape=whole[folder].shape) for folder, job in crops.items()} == whole
+
+
+@pytest.mark.parametrize("name", ["training", "training-crop"])
+def test_an_unknown_cohort_is_refused(name):
     with pytest.raises(InputError, match="development"):
-        jobs("training")
+        jobs(name)
 
 
 def test_the_verb_makes_a_cohort_and_keeps_what_is_there(tmp_path, monkeypatch, capsys):
