@@ -175,10 +175,14 @@ class Loss:
     """Extra weight of pixels in the band where implant and bone are both near: contact and thin gaps."""
     interface_px: int = 3
     """Radius of "near", in pixels."""
+    side_weight: float = 1.0
+    """Weight of each side output of a network that has some in training, where the answer itself has 1."""
 
     def __post_init__(self) -> None:
         _require(len(self.class_weights) in (0, 4), f"class_weights = {self.class_weights}", "four numbers or none")
-        _require_at_least(0, self, "dice", "cross_entropy", "hardest", "interface_weight", "interface_px")
+        _require_at_least(
+            0, self, "dice", "cross_entropy", "hardest", "interface_weight", "interface_px", "side_weight"
+        )
         _require(self.dice + self.cross_entropy > 0, "dice = cross_entropy = 0", "a loss")
         _require_share(self, "hardest_below")
 

@@ -25,7 +25,7 @@ from ImplantSegLib.training.batches import Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.interrupt import Interrupt
-from ImplantSegLib.training.losses import build_loss
+from ImplantSegLib.training.losses import Terms, build_loss
 from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
 from ImplantSegLib.training.validate import Scores, criterion, validate
 
@@ -109,7 +109,7 @@ class Fit:
         deadline = time.monotonic() + 60 * run.max_minutes if run.max_minutes else math.inf
         with progress.stage("train", run.steps, "step") as advance, self.batches.start(self.step) as batches:
             advance(self.step)
-            losses: list[torch.Tensor] = []
+            losses: list[Terms] = []
             while True:
                 if self._due(run.validate_every) and self.validated < self.step:
                     self.validate()
@@ -130,8 +130,11 @@ class Fit:
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.recipe.run.steps
 
-    def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X); gives the loss."""
+    def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> Terms:
+        """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X).
+
+        Gives ``loss``, which is minimised, and the terms that it is the sum of.
+        """
         optimiser = self.recipe.optimiser
         self.within_step = True
         for group in self.optimiser.param_groups:
@@ -139,7 +142,8 @@ class Fit:
         images, labels = self.fabric.to_device((images, labels))
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
+        terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
+        loss = torch.stack(list(terms.values())).sum()
         self.fabric.backward(loss)
         if optimiser.clip_norm:
             self.fabric.clip_gradients(self.network, self.optimiser, max_norm=optimiser.clip_norm)
@@ -148,7 +152,7 @@ class Fit:
             update_average(self.average, self.network.module, average_decay(optimiser, self.step))
         self.step += 1
         self.within_step = False
-        return loss.detach()
+        return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
 
     def validate(self) -> None:
         """Score the weights (their average, when there is one); the best are kept as a bundle."""
@@ -180,12 +184,12 @@ class Fit:
         bundle = dataclasses.replace(self.bundle, scores=scores, provenance=provenance)
         models.save(self.folder / MODEL, bundle, self._weights().state_dict(), self.recipe.model.storage)
 
-    def _write_log(self, losses: list[torch.Tensor]) -> str:
-        loss = float(torch.stack(losses).mean())
+    def _write_log(self, losses: list[Terms]) -> str:
+        means = {name: float(torch.stack([terms[name] for terms in losses]).mean()) for name in losses[0]}
         lr = self.optimiser.param_groups[0]["lr"]
-        self.log.write(step=self.step, seconds=self._elapsed(), loss=loss, lr=lr)
+        self.log.write(step=self.step, seconds=self._elapsed(), lr=lr, **means)
         best = self.best.get("mean_iou_percent")
-        return f"loss {loss:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
+        return f"loss {means['loss']:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
 
     def _elapsed(self) -> float:
         return round(self.seconds + time.monotonic() - self.start, 1)

@@ -11,9 +11,15 @@ from torch.nn import functional as F
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
 from ImplantSegLib.training.config import Loss
 
+Terms = dict[str, torch.Tensor]
+Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 
-def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Give the loss of a recipe: logits (B, 4, Y, X) and labels uint8 (B, Y, X) to a number.
+
+def build_loss(config: Loss) -> Callable[[Outputs, torch.Tensor], Terms]:
+    """Give the loss of a recipe: a network's outputs and labels uint8 (B, Y, X) to named terms, which are summed.
+
+    The outputs are logits (B, 4, Y, X), or several of them, the first being the answer and the others side outputs
+    (deep supervision); every term is summed over them, those of the sides times ``side_weight``.
 
     The Dice loss is MONAI's, over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79). The cross-entropy is
     the mean weighted by :func:`pixel_weights`; class weights multiply its terms and not the sum that it is divided
@@ -26,22 +32,31 @@ def build_loss(config: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Ten
     dice = DiceLoss(include_background=config.dice_background, batch=True, smooth_nr=1e-5, smooth_dr=1e-5)
     class_weights = torch.tensor(config.class_weights) if config.class_weights else None
 
-    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def one(logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         logits = logits.float()
         known = labels != IGNORE
         classes = torch.where(known, labels, 0).long()
-        total = logits.new_zeros(())
+        terms: Terms = {}
         if config.dice:
             one_hot = F.one_hot(classes, len(NAMES)).movedim(-1, 1) * known[:, None]
-            total = total + config.dice * dice(logits.softmax(1) * known[:, None], one_hot)
+            terms["dice"] = config.dice * dice(logits.softmax(1) * known[:, None], one_hot)
         if config.cross_entropy:
             weights = pixel_weights(labels, config) * known
             if config.hardest:
                 weights = weights * hardest(logits.detach(), classes, known, config)
             weight = None if class_weights is None else class_weights.to(logits.device)
             entropy = F.cross_entropy(logits, classes, weight=weight, reduction="none")
-            total = total + config.cross_entropy * (entropy * weights).sum() / weights.sum().clamp_min(1)
-        return total
+            mean = (entropy * weights).sum() / weights.sum().clamp_min(1)
+            terms["cross_entropy"] = config.cross_entropy * mean
+        return terms
+
+    def loss(outputs: Outputs, labels: torch.Tensor) -> Terms:
+        answer, *sides = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+        terms = one(answer, labels)
+        for side in sides:
+            for name, value in one(side, labels).items():
+                terms[name] = terms[name] + config.side_weight * value
+        return terms
 
     return loss
 

@@ -12,6 +12,10 @@ EVERY_CLASS = torch.tensor([[[0, 1], [2, 3]]], dtype=torch.uint8)
 UNDECIDED = torch.zeros(1, 4, 2, 2)
 
 
+def total(config, outputs, truth):
+    return torch.stack(list(build_loss(config)(outputs, truth).values())).sum()
+
+
 def labels(*rows):
     return torch.tensor([rows], dtype=torch.uint8)
 
@@ -24,12 +28,12 @@ def logits_of(probabilities):
 
 
 def test_cross_entropy_of_an_undecided_network_is_the_logarithm_of_the_classes():
-    assert build_loss(Loss(dice=0))(UNDECIDED, EVERY_CLASS).item() == pytest.approx(math.log(4), rel=1e-6)
+    assert total(Loss(dice=0), UNDECIDED, EVERY_CLASS).item() == pytest.approx(math.log(4), rel=1e-6)
 
 
 def test_dice_of_an_undecided_network():
     # each class: twice 1/4 over 1 predicted and 1 true
-    assert build_loss(Loss(cross_entropy=0))(UNDECIDED, EVERY_CLASS).item() == pytest.approx(0.75, abs=1e-4)
+    assert total(Loss(cross_entropy=0), UNDECIDED, EVERY_CLASS).item() == pytest.approx(0.75, abs=1e-4)
 
 
 def test_dice_without_background_forgets_class_0():
@@ -37,40 +41,40 @@ def test_dice_without_background_forgets_class_0():
     wrong[:, 1] = 50  # all pixels are called class 1
     truth = labels([0, 1, 1, 1])
     # class 0: 0; class 1: 2·3 / (4 + 3); classes 2 and 3 are in neither: 1
-    with_background = build_loss(Loss(cross_entropy=0))(wrong, truth).item()
-    without = build_loss(Loss(cross_entropy=0, dice_background=False))(wrong, truth).item()
+    with_background = total(Loss(cross_entropy=0), wrong, truth).item()
+    without = total(Loss(cross_entropy=0, dice_background=False), wrong, truth).item()
     assert with_background == pytest.approx(1 - (0 + 6 / 7 + 1 + 1) / 4, abs=1e-4)
     assert without == pytest.approx(1 - (6 / 7 + 1 + 1) / 3, abs=1e-4)
 
 
 def test_the_parts_are_added_with_their_weights():
-    loss = build_loss(Loss(dice=2, cross_entropy=3))(UNDECIDED, EVERY_CLASS).item()
+    loss = total(Loss(dice=2, cross_entropy=3), UNDECIDED, EVERY_CLASS).item()
     assert loss == pytest.approx(2 * 0.75 + 3 * math.log(4), abs=1e-3)
 
 
 def test_a_perfect_answer_costs_nothing():
     logits = 50.0 * torch.nn.functional.one_hot(EVERY_CLASS.long(), 4).movedim(-1, 1)
-    assert build_loss(Loss())(logits, EVERY_CLASS).item() == pytest.approx(0, abs=1e-4)
+    assert total(Loss(), logits, EVERY_CLASS).item() == pytest.approx(0, abs=1e-4)
 
 
 def test_unlabelled_pixels_count_in_neither_part():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(1, 4, 2, 3, generator=generator)
     truth = labels([0, 1, 255], [2, 3, 255])
-    cut = build_loss(Loss(interface_weight=1.0))(logits[..., :2], truth[..., :2])
-    torch.testing.assert_close(build_loss(Loss(interface_weight=1.0))(logits, truth), cut)
+    cut = total(Loss(interface_weight=1.0), logits[..., :2], truth[..., :2])
+    torch.testing.assert_close(total(Loss(interface_weight=1.0), logits, truth), cut)
 
 
 def test_a_batch_without_labels_gives_no_cross_entropy_and_no_gradient():
     logits = torch.zeros(1, 4, 2, 2, requires_grad=True)
-    loss = build_loss(Loss(dice=0))(logits, torch.full((1, 2, 2), 255, dtype=torch.uint8))
+    loss = total(Loss(dice=0), logits, torch.full((1, 2, 2), 255, dtype=torch.uint8))
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
 
 
 def test_class_weights_multiply_the_terms():
-    loss = build_loss(Loss(dice=0, class_weights=[1.0, 2.0, 3.0, 4.0]))(UNDECIDED, EVERY_CLASS).item()
+    loss = total(Loss(dice=0, class_weights=[1.0, 2.0, 3.0, 4.0]), UNDECIDED, EVERY_CLASS).item()
     assert loss == pytest.approx(math.log(4) * (1 + 2 + 3 + 4) / 4, rel=1e-6)
 
 
@@ -90,9 +94,9 @@ def test_the_band_weighs_the_cross_entropy():
     truth = labels([1, 3, 0])  # all in the band but the last
     logits = torch.zeros(1, 4, 1, 3)
     logits[0, 0, 0, 2] = 50  # the last pixel is right, the others undecided
-    loss = build_loss(Loss(dice=0, interface_weight=3.0, interface_px=1))
+    config = Loss(dice=0, interface_weight=3.0, interface_px=1)
     # weights 4, 4 and 1: pixel 2 is not near the implant
-    assert loss(logits, truth).item() == pytest.approx(8 * math.log(4) / 9, rel=1e-5)
+    assert total(config, logits, truth).item() == pytest.approx(8 * math.log(4) / 9, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +117,26 @@ def test_the_hardest_pixels_are_marked(keep, below, marked):
 
 
 def test_mining_takes_the_mean_over_the_marked_pixels():
-    loss = build_loss(Loss(dice=0, hardest=1, hardest_below=0.6))
-    value = loss(logits_of([0.5, 0.3, 0.8, 0.95]), torch.zeros(1, 1, 4, dtype=torch.uint8)).item()
+    config = Loss(dice=0, hardest=1, hardest_below=0.6)
+    value = total(config, logits_of([0.5, 0.3, 0.8, 0.95]), torch.zeros(1, 1, 4, dtype=torch.uint8)).item()
     assert value == pytest.approx(-(math.log(0.5) + math.log(0.3)) / 2, rel=1e-5)
 
 
 def test_the_loss_is_computed_in_float32():
-    exact = build_loss(Loss())(UNDECIDED, EVERY_CLASS)
-    short = build_loss(Loss())(UNDECIDED.bfloat16(), EVERY_CLASS)
+    exact = total(Loss(), UNDECIDED, EVERY_CLASS)
+    short = total(Loss(), UNDECIDED.bfloat16(), EVERY_CLASS)
     assert short.dtype == torch.float32
     assert short == exact
+
+
+def test_the_terms_have_names_and_absent_ones_are_left_out():
+    assert list(build_loss(Loss())(UNDECIDED, EVERY_CLASS)) == ["dice", "cross_entropy"]
+    assert list(build_loss(Loss(dice=0))(UNDECIDED, EVERY_CLASS)) == ["cross_entropy"]
+
+
+def test_side_outputs_count_with_their_weight():
+    certain = 50.0 * torch.nn.functional.one_hot(EVERY_CLASS.long(), 4).movedim(-1, 1)
+    terms = build_loss(Loss(side_weight=0.5))((certain, UNDECIDED, UNDECIDED), EVERY_CLASS)
+    # the answer is perfect, the two sides are undecided
+    assert terms["cross_entropy"].item() == pytest.approx(math.log(4), rel=1e-5)
+    assert terms["dice"].item() == pytest.approx(0.75, abs=1e-3)
