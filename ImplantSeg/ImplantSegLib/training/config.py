@@ -156,34 +156,47 @@ class Augment:
 
 @dataclass(frozen=True)
 class Loss:
-    """Soft Dice plus weighted cross-entropy."""
+    """The sum of terms that is minimised; a weight of 0 leaves a term out."""
 
     dice: float = 1.0
-    """Weight of the Dice loss."""
+    """Weight of the soft Dice loss."""
     dice_background: bool = True
     """Whether the background counts in the Dice loss."""
     cross_entropy: float = 1.0
     """Weight of the cross-entropy."""
     hardest: int = 0
-    """Pixels of a batch that count in the cross-entropy: so many of the hardest, and every one whose true class has a
-    probability below ``hardest_below``; 0: all pixels."""
+    """Pixels of a batch that count in the cross-entropy (OHEM): so many of the hardest, and every one whose true class
+    has a probability below ``hardest_below``; 0: all pixels."""
     hardest_below: float = 0.9
     """Probability of the true class below which a pixel counts as hard."""
     class_weights: list[float] = field(default_factory=list)
     """Weight of each class in the cross-entropy; empty: all 1."""
     interface_weight: float = 0.0
-    """Extra weight of pixels in the band where implant and bone are both near: contact and thin gaps."""
+    """Extra weight in the cross-entropy of pixels in the band where implant and bone are both near: contact and thin
+    gaps."""
     interface_px: int = 3
     """Radius of "near", in pixels."""
+    boundary: float = 0.0
+    """Weight of the boundary loss: wrong pixels count by their distance to the true border."""
+    boundary_px: int = 8
+    """Longest distance of the boundary loss, and its unit, in pixels."""
+    contact: float = 0.0
+    """Weight of the error of the number of faces between implant and bone, and between implant and background; its
+    gradient is some hundred times that of the cross-entropy, so think of 0.01 to 0.1."""
+    contact_px: int = 32
+    """Edge of the squares in which these faces are counted, in pixels."""
+    contact_temperature: float = 0.25
+    """Divides the logits in the gradient of these numbers; the lower, the more only undecided pixels are moved."""
     side_weight: float = 1.0
     """Weight of each side output of a network that has some in training, where the answer itself has 1."""
 
     def __post_init__(self) -> None:
         _require(len(self.class_weights) in (0, 4), f"class_weights = {self.class_weights}", "four numbers or none")
-        _require_at_least(
-            0, self, "dice", "cross_entropy", "hardest", "interface_weight", "interface_px", "side_weight"
-        )
-        _require(self.dice + self.cross_entropy > 0, "dice = cross_entropy = 0", "a loss")
+        weights = ("dice", "cross_entropy", "boundary", "contact")
+        _require_at_least(0, self, *weights, "hardest", "interface_weight", "interface_px", "side_weight")
+        _require_at_least(1, self, "boundary_px", "contact_px")
+        _require_at_least(0.01, self, "contact_temperature")
+        _require(any(getattr(self, name) for name in weights), "a loss of no terms", "a weight above 0")
         _require_share(self, "hardest_below")
 
 

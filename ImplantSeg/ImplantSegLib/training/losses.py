@@ -1,9 +1,14 @@
-"""Soft Dice plus cross-entropy, with extra weight where bone and implant meet or on the hardest pixels."""
+"""What is minimised: overlap, cross-entropy, distance to the border and the number of contact faces, as named terms.
+
+Every term is a function of the labels of a batch that gives a function of logits, so that what only depends on the
+truth is made once for all outputs of a network. docs/training.md has the formulas.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -13,52 +18,72 @@ from ImplantSegLib.training.config import Loss
 
 Terms = dict[str, torch.Tensor]
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
+Score = Callable[[torch.Tensor], torch.Tensor]
+
+_LEAST_CONTACT = 0.1
+"""Share of the surface that errors of the contact are relative to at least: where hardly anything touches, a few
+false faces would weigh more than all else."""
 
 
 def build_loss(config: Loss) -> Callable[[Outputs, torch.Tensor], Terms]:
     """Give the loss of a recipe: a network's outputs and labels uint8 (B, Y, X) to named terms, which are summed.
 
     The outputs are logits (B, 4, Y, X), or several of them, the first being the answer and the others side outputs
-    (deep supervision); every term is summed over them, those of the sides times ``side_weight``.
-
-    The Dice loss is MONAI's, over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79). The cross-entropy is
-    the mean weighted by :func:`pixel_weights`; class weights multiply its terms and not the sum that it is divided
-    by. Pixels of label 255 count in neither part.
+    (deep supervision); every term is summed over them, those of the sides times ``side_weight``. Terms are float32
+    and already multiplied by their weights; those of weight 0 are absent. Pixels of label 255 count in none.
     """
+    terms = {name: term for name, term in TERMS.items() if getattr(config, name)}
+    if config.dice:
+        _monai_dice(config.dice_background)  # a missing MONAI is told before the training starts
+
+    def loss(outputs: Outputs, labels: torch.Tensor) -> Terms:
+        scores = {name: term(labels, config) for name, term in terms.items()}
+        answer, *sides = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+
+        def total(score: Score) -> torch.Tensor:
+            value = score(answer.float())
+            for side in sides:
+                value = value + config.side_weight * score(side.float())
+            return value
+
+        return {name: getattr(config, name) * total(score) for name, score in scores.items()}
+
+    return loss
+
+
+def dice(labels: torch.Tensor, config: Loss) -> Score:
+    """Soft Dice of the classes over the whole batch (Milletari 2016, doi 10.1109/3DV.2016.79), which is MONAI's."""
+    known, _, truth = _known(labels)
+    loss = _monai_dice(config.dice_background)
+    return lambda logits: loss(logits.softmax(1) * known, truth)
+
+
+@cache
+def _monai_dice(background: bool) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MONAI's optional dependencies are not ours
         from monai.losses import DiceLoss
 
-    dice = DiceLoss(include_background=config.dice_background, batch=True, smooth_nr=1e-5, smooth_dr=1e-5)
-    class_weights = torch.tensor(config.class_weights) if config.class_weights else None
+    return DiceLoss(include_background=background, batch=True, smooth_nr=1e-5, smooth_dr=1e-5)
 
-    def one(logits: torch.Tensor, labels: torch.Tensor) -> Terms:
-        logits = logits.float()
-        known = labels != IGNORE
-        classes = torch.where(known, labels, 0).long()
-        terms: Terms = {}
-        if config.dice:
-            one_hot = F.one_hot(classes, len(NAMES)).movedim(-1, 1) * known[:, None]
-            terms["dice"] = config.dice * dice(logits.softmax(1) * known[:, None], one_hot)
-        if config.cross_entropy:
-            weights = pixel_weights(labels, config) * known
-            if config.hardest:
-                weights = weights * hardest(logits.detach(), classes, known, config)
-            weight = None if class_weights is None else class_weights.to(logits.device)
-            entropy = F.cross_entropy(logits, classes, weight=weight, reduction="none")
-            mean = (entropy * weights).sum() / weights.sum().clamp_min(1)
-            terms["cross_entropy"] = config.cross_entropy * mean
-        return terms
 
-    def loss(outputs: Outputs, labels: torch.Tensor) -> Terms:
-        answer, *sides = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-        terms = one(answer, labels)
-        for side in sides:
-            for name, value in one(side, labels).items():
-                terms[name] = terms[name] + config.side_weight * value
-        return terms
+def cross_entropy(labels: torch.Tensor, config: Loss) -> Score:
+    """Mean cross-entropy, weighted by :func:`pixel_weights`, over all pixels or the hardest ones.
 
-    return loss
+    Class weights multiply its terms and not the sum that it is divided by.
+    """
+    known, classes, _ = _known(labels)
+    weights = pixel_weights(labels, config) * known[:, 0]
+    class_weights = torch.tensor(config.class_weights, device=labels.device) if config.class_weights else None
+
+    def mean(logits: torch.Tensor) -> torch.Tensor:
+        entropy = F.cross_entropy(logits, classes, weight=class_weights, reduction="none")
+        counted = weights
+        if config.hardest:
+            counted = weights * hardest(logits.detach(), classes, known[:, 0], config)
+        return (entropy * counted).sum() / counted.sum().clamp_min(1)
+
+    return mean
 
 
 def pixel_weights(labels: torch.Tensor, config: Loss) -> torch.Tensor:
@@ -74,8 +99,19 @@ def pixel_weights(labels: torch.Tensor, config: Loss) -> torch.Tensor:
     return weights
 
 
+def _near(mask: torch.Tensor, radius: int) -> torch.Tensor:
+    size = 2 * radius + 1
+    values = mask[:, None].float()
+    values = F.max_pool2d(values, (size, 1), stride=1, padding=(radius, 0))
+    return F.max_pool2d(values, (1, size), stride=1, padding=(0, radius))[:, 0] > 0
+
+
 def hardest(logits: torch.Tensor, classes: torch.Tensor, known: torch.Tensor, config: Loss) -> torch.Tensor:
-    """Mark the pixels of a batch that are mined: the hardest ones, and all that are hard (arXiv:1604.03540).
+    """Mark the pixels of a batch that are mined: online hard example mining (OHEM, arXiv:1604.03540) as HRNet has it.
+
+    Counted are the pixels whose true class is less probable than a bound: ``hardest_below``, or the probability of
+    the easiest but ``hardest`` when that is higher. Pixels as easy as the bound do not count, so a batch of which
+    nearly all is certain is not diluted by them.
 
     Parameters
     ----------
@@ -94,12 +130,133 @@ def hardest(logits: torch.Tensor, classes: torch.Tensor, known: torch.Tensor, co
     """
     certainty = logits.softmax(1).gather(1, classes[:, None])[:, 0]  # probability of the true class
     certainty = certainty.masked_fill(~known, 2.0)
-    bound = certainty.flatten().kthvalue(min(config.hardest, certainty.numel())).values
-    return known & ((certainty <= bound) | (certainty < config.hardest_below))
+    rank = min(config.hardest + 1, certainty.numel())  # of the first pixel that need not be kept
+    bound = certainty.flatten().kthvalue(rank).values.clamp_min(config.hardest_below)
+    return known & (certainty < bound)
 
 
-def _near(mask: torch.Tensor, radius: int) -> torch.Tensor:
-    size = 2 * radius + 1
-    values = mask[:, None].float()
-    values = F.max_pool2d(values, (size, 1), stride=1, padding=(radius, 0))
-    return F.max_pool2d(values, (1, size), stride=1, padding=(0, radius))[:, 0] > 0
+def boundary(labels: torch.Tensor, config: Loss) -> Score:
+    """Mismatch, weighted by how far from the true border it lies (Kervadec 2021, doi 10.1016/j.media.2020.101851).
+
+    The published integral of probability times signed distance, less its value for the truth, so that a perfect
+    answer costs nothing; its gradient is the same. Distances are cut at ``boundary_px``, in units of which they
+    count. The sum over classes is averaged over the known pixels.
+    """
+    known, _, truth = _known(labels)
+    weights = signed_distances(labels, config.boundary_px) / config.boundary_px * known
+    pixels = known.sum().clamp_min(1)
+    return lambda logits: (weights * (logits.softmax(1) - truth)).sum() / pixels
+
+
+def signed_distances(labels: torch.Tensor, limit: int) -> torch.Tensor:
+    """Distance of every pixel to the border of every class, negative inside, in pixels.
+
+    Parameters
+    ----------
+    labels : Tensor of uint8, shape (B, Y, X)
+        Classes; pixels of label 255 belong to none and make no border.
+    limit : int
+        Longer distances become this one; a class that is absent is that far away.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, 4, Y, X)
+        From centre to centre of the nearest pixel of the class (outside) or of another class (inside), less half a
+        pixel, since the border lies between two pixels.
+    """
+    outside = _distances_to(torch.stack([labels == value for value in NAMES], 1), limit + 1)
+    own = outside == 0
+    others = [[other for other in NAMES if other != value] for value in NAMES]
+    inside = torch.stack([outside[:, classes].amin(1) for classes in others], 1)
+    return torch.where(own, 0.5 - inside, outside - 0.5).clamp(-limit, limit)
+
+
+def _distances_to(masks: torch.Tensor, limit: int) -> torch.Tensor:
+    """Distance in pixels, at most ``limit``, to the nearest pixel of a mask (…, Y, X) in its own plane.
+
+    Exact: squared distances along rows, then the least of them plus the square along columns. Made where the labels
+    are, which on a GPU spares the way to the CPU and back.
+    """
+    squared = torch.where(masks, 0, limit * limit).to(torch.int32)
+    for axis in (-1, -2):
+        extent, before = squared.shape[axis], squared
+        squared = before.clone()
+        for offset in range(1, min(limit, extent)):
+            length = extent - offset
+            low, high = squared.narrow(axis, 0, length), squared.narrow(axis, offset, length)
+            torch.minimum(low, before.narrow(axis, offset, length) + offset * offset, out=low)
+            torch.minimum(high, before.narrow(axis, 0, length) + offset * offset, out=high)
+    return squared.float().sqrt()
+
+
+def contact(labels: torch.Tensor, config: Loss) -> Score:
+    """Error of the number of contact faces and of free faces of the implant, each relative to the truth.
+
+    A face lies between two neighbouring pixels, a contact face between implant and bone, a free one between implant
+    and background. Both decide the bone–implant contact C / (C + F), whose relative error is, to first order,
+    1 − BIC times the difference of theirs; so each is asked to be right by itself, and a rough surface with too
+    many of both gains nothing. They are counted in squares of ``contact_px``: small enough that a closed gap here
+    does not make up for an open one there, large enough that a border may wander by a pixel. An error below one
+    face counts quadratically, a larger one linearly. Patches without implant surface count nothing.
+
+    Counted are the labels, the most probable classes, as in every measurement; the gradient is that of the expected
+    number of faces of independent pixels (a straight-through estimator, arXiv:1308.3432). The expected number
+    itself would not do: soft borders have several times more expected faces than the labels that they become, and
+    probabilities sharp enough to agree with the labels have no gradient where the network is wrong. For the
+    gradient, logits are divided by ``contact_temperature``.
+    """
+    known, _, truth = _known(labels)
+    wanted = _face_counts(truth, config.contact_px)
+    surface = torch.stack(wanted).sum(dim=(0, 2, 3))  # (B,)
+    least = (_LEAST_CONTACT * surface.sum()).clamp_min(1)
+    counted = (surface > 0)[:, None, None]
+
+    def error(logits: torch.Tensor) -> torch.Tensor:
+        expected = _face_counts((logits / config.contact_temperature).softmax(1) * known, config.contact_px)
+        answer = F.one_hot(logits.argmax(1), len(NAMES)).movedim(-1, 1) * known
+        total = logits.new_zeros(())
+        for soft, hard, true in zip(expected, _face_counts(answer.float(), config.contact_px), wanted, strict=True):
+            found = soft + (hard - soft).detach()
+            error = F.smooth_l1_loss(found * counted, true, reduction="sum")
+            total = total + error / torch.maximum(true.sum(), least)
+        return total
+
+    return error
+
+
+def _face_counts(probabilities: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Count the expected faces of the implant with bone and with background: (B, ⌈Y/size⌉, ⌈X/size⌉) each."""
+    implant = probabilities[:, list(IMPLANT)].sum(1)
+    return (
+        _in_squares(_faces(implant, probabilities[:, Label.BONE]), size),
+        _in_squares(_faces(implant, probabilities[:, Label.BACKGROUND]), size),
+    )
+
+
+def _faces(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Map the expected faces between two kinds of pixels (B, Y, X), each counted at its upper or left pixel."""
+    right = one[..., :-1] * other[..., 1:] + other[..., :-1] * one[..., 1:]
+    below = one[..., :-1, :] * other[..., 1:, :] + other[..., :-1, :] * one[..., 1:, :]
+    return F.pad(right, (0, 1)) + F.pad(below, (0, 0, 0, 1))
+
+
+def _in_squares(values: torch.Tensor, size: int) -> torch.Tensor:
+    kernel = [min(size, extent) for extent in values.shape[-2:]]
+    return F.avg_pool2d(values[:, None], kernel, ceil_mode=True, divisor_override=1)[:, 0]
+
+
+def _known(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Which pixels are labelled, bool (B, 1, Y, X); their classes, int64 (B, Y, X); both as (B, 4, Y, X) of 0 and 1."""
+    known = labels != IGNORE
+    classes = torch.where(known, labels, 0).long()
+    truth = F.one_hot(classes, len(NAMES)).movedim(-1, 1) * known[:, None]
+    return known[:, None], classes, truth.float()
+
+
+TERMS: dict[str, Callable[[torch.Tensor, Loss], Score]] = {
+    "dice": dice,
+    "cross_entropy": cross_entropy,
+    "boundary": boundary,
+    "contact": contact,
+}
+"""Every term under the name that its weight has in the recipe."""

@@ -85,7 +85,7 @@ def test_a_recipe_that_was_saved_reads_as_the_same(recipe, tmp_path):
         ({"augment.blur": 1.5}, "got blur = 1.5, wanted 0 to 1"),
         ({"augment.noise_sigma": -0.1}, "got noise_sigma = -0.1"),
         ({"loss.class_weights": [1.0, 2.0]}, "got class_weights"),
-        ({"loss.dice": 0.0, "loss.cross_entropy": 0.0}, "got dice = cross_entropy = 0, wanted a loss"),
+        ({"loss.dice": 0.0, "loss.cross_entropy": 0.0}, "got a loss of no terms, wanted a weight above 0"),
         ({"loss.interface_px": -1}, "got interface_px = -1"),
         ({"optimiser.lr": 0.0}, "got lr = 0"),
         ({"optimiser.ema": 1.0}, "got ema = 1"),

@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ImplantSegLib.training.config import Loss
-from ImplantSegLib.training.losses import build_loss, hardest, pixel_weights
+from ImplantSegLib.training.losses import TERMS, build_loss, hardest, pixel_weights, signed_distances
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,6 +20,25 @@ def total(config, outputs, truth):
 
 def labels(*rows):
     return torch.tensor([rows], dtype=torch.uint8)
+
+
+def certain(truth, strength=50.0):
+    """Logits of a network that is sure of the labels."""
+    return strength * torch.nn.functional.one_hot(truth.long(), 4).movedim(-1, 1)
+
+
+def only(name, **options):
+    return Loss(**{"dice": 0.0, "cross_entropy": 0.0, name: 1.0} | options)
+
+
+def blobs(size=40, batch=2, unknown=0.1):
+    """Labels with borders of every pair of classes and pixels that nobody has labelled."""
+    random = np.random.default_rng(0)
+    smooth = gaussian_filter(random.standard_normal((4, batch, size, size)), (0, 0, 2, 2))
+    found = smooth.argmax(0).astype(np.uint8)
+    found[gaussian_filter(random.standard_normal(found.shape), (0, 3, 3)) > 0.1] = 255
+    assert set(np.unique(found)) == {0, 1, 2, 3, 255}
+    return torch.from_numpy(found)
 
 
 def logits_of(probabilities):
@@ -140,3 +161,143 @@ def test_side_outputs_count_with_their_weight():
     # the answer is perfect, the two sides are undecided
     assert terms["cross_entropy"].item() == pytest.approx(math.log(4), rel=1e-5)
     assert terms["dice"].item() == pytest.approx(0.75, abs=1e-3)
+
+
+def published_ohem(certainty, keep, below):
+    """Which pixels HRNet's OhemCrossEntropy averages, in the order of ``certainty``."""
+    bound = max(np.sort(certainty)[min(keep, certainty.size - 1)], below)
+    return certainty < bound
+
+
+@pytest.mark.parametrize(("keep", "below"), [(5, 0.1), (300, 0.9), (900, 0.9), (1200, 0.5)])
+def test_mining_is_that_of_hrnet(keep, below):
+    # a trained network is quite sure of most pixels: many probabilities are exactly 1
+    logits = 30 * torch.randn(1, 4, 40, 40, generator=torch.Generator().manual_seed(1))
+    classes = logits.argmax(1)
+    classes[:, :10] = 0
+    known = torch.ones_like(classes, dtype=torch.bool)
+    known[:, :, :3] = False
+    certainty = logits.softmax(1).gather(1, classes[:, None])[:, 0][known].numpy()
+    assert (certainty == 1).sum() > 400
+    found = hardest(logits, classes, known, Loss(hardest=keep, hardest_below=below))
+    assert found[known].tolist() == published_ohem(certainty, keep, below).tolist()
+    assert not found[~known].any()
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_of_a_perfect_answer_is_nothing(name):
+    truth = blobs()
+    sure = certain(torch.where(truth == 255, 1, truth))
+    assert build_loss(only(name))(sure, truth)[name].item() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_falls_along_its_gradient(name):
+    truth = blobs()
+    loss = build_loss(only(name, contact_px=8))
+    logits = torch.randn(2, 4, 40, 40, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    before = loss(logits, truth)[name]
+    before.backward()
+    assert logits.grad.isfinite().all()
+    assert not logits.grad.movedim(1, -1)[truth == 255].any()
+    # a step that moves the mean gradient by a tenth of a logit: counts need labels to change
+    step = 0.1 / logits.grad[logits.grad != 0].abs().mean()
+    assert loss(logits - step * logits.grad, truth)[name].item() < 0.999 * before.item()
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_of_nothing_known_is_nothing(name):
+    logits = torch.zeros(1, 4, 3, 5, requires_grad=True)
+    value = build_loss(only(name))(logits, torch.full((1, 3, 5), 255, dtype=torch.uint8))[name]
+    value.backward()
+    assert value.item() == pytest.approx(0, abs=1e-5)
+    assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_is_computed_in_float32_and_over_all_outputs(name):
+    truth = blobs()
+    logits = torch.randn(2, 4, 40, 40, generator=torch.Generator().manual_seed(3)).bfloat16()
+    loss = build_loss(only(name, side_weight=0.5))
+    value = loss(logits, truth)[name]
+    assert value.dtype == torch.float32
+    assert torch.equal(value, loss(logits.float(), truth)[name])
+    side = -logits
+    both = loss((logits, side), truth)[name]
+    torch.testing.assert_close(both, value + 0.5 * loss(side, truth)[name])
+
+
+def test_signed_distances_of_a_border():
+    distances = signed_distances(labels([0, 0, 0, 1, 1]), 8)[0, :, 0]
+    assert distances[0].tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5]
+    assert distances[1].tolist() == [2.5, 1.5, 0.5, -0.5, -1.5]
+    assert (distances[2:] == 8).all()  # absent
+
+
+def test_a_class_that_fills_the_patch_has_no_border():
+    assert (signed_distances(labels([3, 3], [3, 3]), 5)[0, 3] == -5).all()
+
+
+@pytest.mark.parametrize("limit", [1, 4, 30])
+def test_signed_distances_are_those_of_scipy(limit):
+    truth = blobs()
+    found = signed_distances(truth, limit).numpy()
+    for patch, plane in zip(truth.numpy(), found, strict=True):
+        for value in range(4):
+            own, others = patch == value, ~np.isin(patch, (value, 255))
+            expected = np.where(own, 0.5 - distance_transform_edt(~others), distance_transform_edt(~own) - 0.5)
+            np.testing.assert_allclose(plane[value], expected.clip(-limit, limit), rtol=1e-6)
+
+
+def test_the_boundary_loss_weighs_a_wrong_pixel_by_its_distance():
+    truth = labels([0, 0, 0, 1, 1])
+    for wrong, distance in ((2, 0.5), (1, 1.5), (0, 2.5)):
+        answer = truth.clone()
+        answer[0, 0, wrong] = 1
+        # so far beyond the border of class 1, and so far inside class 0
+        value = build_loss(only("boundary", boundary_px=4))(certain(answer), truth)["boundary"].item()
+        assert value == pytest.approx(2 * distance / 4 / 5)
+
+
+def contact_error(answer, truth, **options):
+    return build_loss(only("contact", **options))(certain(answer), truth)["contact"].item()
+
+
+def test_a_closed_gap_is_a_contact_face_too_many_and_a_free_face_too_few():
+    truth = labels([1, 1, 0, 3], [1, 1, 0, 3], [1, 1, 3, 3], [1, 1, 3, 3])  # contact 2, free 2, and 1 + 1 below it
+    closed = labels([1, 1, 3, 3], [1, 1, 3, 3], [1, 1, 3, 3], [1, 1, 3, 3])  # contact 4, free 0
+    assert contact_error(closed, truth) == pytest.approx((2 - 0.5) / 2 + (2 - 0.5) / 2)
+    assert contact_error(truth, truth) == 0
+
+
+def test_one_face_counts_half():
+    truth, closed = labels([1, 0, 3]), labels([2, 3, 3])
+    # no true contact: relative to a tenth of the surface, and that to one face
+    assert contact_error(closed, truth) == pytest.approx(0.5 / 1 + 0.5 / 1)
+
+
+def test_faces_are_right_in_every_square_by_itself():
+    truth, answer = labels([1, 3, 0, 0, 1, 0, 3, 0]), labels([1, 0, 3, 0, 1, 3, 0, 0])
+    assert contact_error(answer, truth, contact_px=8) == 0
+    assert contact_error(answer, truth, contact_px=4) == pytest.approx(2 * 0.5 / 1 + 2 * 0.5 / 2)
+
+
+def test_faces_to_unknown_pixels_do_not_count():
+    truth = labels([1, 255, 3, 0], [1, 3, 255, 3])
+    assert contact_error(labels([1, 3, 3, 0], [1, 3, 1, 3]), truth) == 0
+    assert contact_error(labels([1, 3, 3, 0], [1, 0, 1, 3]), truth) > 0
+
+
+def test_patches_without_implant_surface_count_nothing():
+    truth = torch.cat([labels([1, 3, 0]), labels([3, 0, 3])])
+    answer = torch.cat([labels([1, 3, 0]), labels([1, 0, 3])])
+    assert contact_error(answer, truth) == 0
+
+
+def test_the_contact_term_opens_a_gap_that_is_closed_by_a_little():
+    truth, closed = labels([1, 1, 0, 3, 3]), labels([1, 1, 3, 3, 3])
+    logits = certain(closed, strength=0.2).requires_grad_()
+    build_loss(only("contact"))(logits, truth)["contact"].backward()
+    change = -logits.grad[0, :, 0, 2]
+    assert change.argmax() == 0  # towards background
+    assert change[3] < 0  # away from bone
