@@ -181,12 +181,10 @@ class Loss:
     boundary_px: int = 8
     """Longest distance of the boundary loss, and its unit, in pixels."""
     contact: float = 0.0
-    """Weight of the error of the number of faces between implant and bone, and between implant and background; its
-    gradient is some hundred times that of the cross-entropy, so think of 0.01 to 0.1."""
-    contact_px: int = 32
-    """Edge of the squares in which these faces are counted, in pixels."""
-    contact_temperature: float = 0.25
-    """Divides the logits in the gradient of these numbers; the lower, the more only undecided pixels are moved."""
+    """Weight of the error of the number of faces between implant and bone, and between implant and background."""
+    contact_offset: float = 50.0
+    """Faces that are added to both numbers of a patch before their ratio is taken, so that a few faces are no large
+    error where there are hardly any."""
     side_weight: float = 1.0
     """Weight of each side output of a network that has some in training, where the answer itself has 1."""
 
@@ -194,8 +192,7 @@ class Loss:
         _require(len(self.class_weights) in (0, 4), f"class_weights = {self.class_weights}", "four numbers or none")
         weights = ("dice", "cross_entropy", "boundary", "contact")
         _require_at_least(0, self, *weights, "hardest", "interface_weight", "interface_px", "side_weight")
-        _require_at_least(1, self, "boundary_px", "contact_px")
-        _require_at_least(0.01, self, "contact_temperature")
+        _require_at_least(1, self, "boundary_px", "contact_offset")
         _require(any(getattr(self, name) for name in weights), "a loss of no terms", "a weight above 0")
         _require_share(self, "hardest_below")
 

@@ -20,10 +20,6 @@ Terms = dict[str, torch.Tensor]
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 Score = Callable[[torch.Tensor], torch.Tensor]
 
-_LEAST_CONTACT = 0.1
-"""Share of the surface that errors of the contact are relative to at least: where hardly anything touches, a few
-false faces would weigh more than all else."""
-
 
 def build_loss(config: Loss) -> Callable[[Outputs, torch.Tensor], Terms]:
     """Give the loss of a recipe: a network's outputs and labels uint8 (B, Y, X) to named terms, which are summed.
@@ -190,59 +186,59 @@ def _distances_to(masks: torch.Tensor, limit: int) -> torch.Tensor:
 
 
 def contact(labels: torch.Tensor, config: Loss) -> Score:
-    """Error of the number of contact faces and of free faces of the implant, each relative to the truth.
+    """Error of the number of contact faces and of free faces of the implant, as logarithms of their ratios.
 
-    A face lies between two neighbouring pixels, a contact face between implant and bone, a free one between implant
-    and background. Both decide the bone–implant contact C / (C + F), whose relative error is, to first order,
-    1 − BIC times the difference of theirs; so each is asked to be right by itself, and a rough surface with too
-    many of both gains nothing. They are counted in squares of ``contact_px``: small enough that a closed gap here
-    does not make up for an open one there, large enough that a border may wander by a pixel. An error below one
-    face counts quadratically, a larger one linearly. Patches without implant surface count nothing.
+    Contact faces C lie between implant and bone, free faces F between implant and background; both decide the
+    bone–implant contact C / (C + F). The relative error of that is, to first order, 1 − BIC times the difference of
+    theirs, so each is asked to be right by itself, and a rough surface with too many of both gains nothing. For
+    each patch it is |log((C + k) / (C* + k))| + |log((F + k) / (F* + k))| with the true numbers C*, F* and k =
+    ``contact_offset``; the term is the mean over the patches that hold true surface of the implant.
 
-    Counted are the labels, the most probable classes, as in every measurement; the gradient is that of the expected
-    number of faces of independent pixels (a straight-through estimator, arXiv:1308.3432). The expected number
-    itself would not do: soft borders have several times more expected faces than the labels that they become, and
-    probabilities sharp enough to agree with the labels have no gradient where the network is wrong. For the
-    gradient, logits are divided by ``contact_temperature``.
+    Whole patches are compared, and not small squares: where a gap cannot be located, the likeliest number in a
+    square is none, and a network that is asked for it closes gaps.
     """
     known, _, truth = _known(labels)
-    wanted = _face_counts(truth, config.contact_px)
-    surface = torch.stack(wanted).sum(dim=(0, 2, 3))  # (B,)
-    least = (_LEAST_CONTACT * surface.sum()).clamp_min(1)
-    counted = (surface > 0)[:, None, None]
+    wanted = face_counts(truth, known)  # (2, B)
+    counted = wanted.sum(0) > 0
 
     def error(logits: torch.Tensor) -> torch.Tensor:
-        expected = _face_counts((logits / config.contact_temperature).softmax(1) * known, config.contact_px)
-        answer = F.one_hot(logits.argmax(1), len(NAMES)).movedim(-1, 1) * known
-        total = logits.new_zeros(())
-        for soft, hard, true in zip(expected, _face_counts(answer.float(), config.contact_px), wanted, strict=True):
-            found = soft + (hard - soft).detach()
-            error = F.smooth_l1_loss(found * counted, true, reduction="sum")
-            total = total + error / torch.maximum(true.sum(), least)
-        return total
+        found = face_counts(logits.softmax(1), known)
+        ratios = (found + config.contact_offset) / (wanted + config.contact_offset)
+        return (ratios.log().abs().sum(0) * counted).sum() / counted.sum().clamp_min(1)
 
     return error
 
 
-def _face_counts(probabilities: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Count the expected faces of the implant with bone and with background: (B, ⌈Y/size⌉, ⌈X/size⌉) each."""
-    implant = probabilities[:, list(IMPLANT)].sum(1)
-    return (
-        _in_squares(_faces(implant, probabilities[:, Label.BONE]), size),
-        _in_squares(_faces(implant, probabilities[:, Label.BACKGROUND]), size),
-    )
+def face_counts(probabilities: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    r"""Count faces of the implant with bone and with background, softly.
 
+    With the steps da, db and dg of the probabilities of implant, bone and background from a pixel to its neighbour,
+    a face counts (\|da\| + \|db\| − \|dg\|) / 2 as contact and (\|da\| + \|dg\| − \|db\|) / 2 as free: the anisotropic
+    total variation. For labels these are the faces; a soft border counts one however wide it is, so long as the
+    probabilities rise or fall throughout, where the product of p(implant) and p(bone) would count several.
 
-def _faces(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Map the expected faces between two kinds of pixels (B, Y, X), each counted at its upper or left pixel."""
-    right = one[..., :-1] * other[..., 1:] + other[..., :-1] * one[..., 1:]
-    below = one[..., :-1, :] * other[..., 1:, :] + other[..., :-1, :] * one[..., 1:, :]
-    return F.pad(right, (0, 1)) + F.pad(below, (0, 0, 0, 1))
+    Parameters
+    ----------
+    probabilities : Tensor of float32, shape (B, 4, Y, X)
+        Of the classes.
+    known : Tensor of bool, shape (B, 1, Y, X)
+        Pixels that are labelled; faces of others do not count.
 
-
-def _in_squares(values: torch.Tensor, size: int) -> torch.Tensor:
-    kernel = [min(size, extent) for extent in values.shape[-2:]]
-    return F.avg_pool2d(values[:, None], kernel, ceil_mode=True, divisor_override=1)[:, 0]
+    Returns
+    -------
+    Tensor of float32, shape (2, B)
+        Faces with bone, and with background.
+    """
+    background, metal, layer, bone = probabilities.unbind(1)
+    kinds = torch.stack([metal + layer, bone, background])  # (3, B, Y, X)
+    counts = kinds.new_zeros((2, kinds.shape[1]))
+    for axis in (-2, -1):
+        extent = kinds.shape[axis]
+        certain = known.narrow(axis, 1, extent - 1) & known.narrow(axis, 0, extent - 1)
+        implant, with_bone, with_background = (kinds.diff(dim=axis).abs() * certain[:, 0]).sum(dim=(-2, -1))
+        difference = with_bone - with_background
+        counts = counts + torch.stack([implant + difference, implant - difference]) / 2
+    return counts
 
 
 def _known(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ImplantSegLib.training.config import Loss
-from ImplantSegLib.training.losses import TERMS, build_loss, hardest, pixel_weights, signed_distances
+from ImplantSegLib.training.losses import TERMS, build_loss, face_counts, hardest, pixel_weights, signed_distances
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -194,13 +194,13 @@ def test_every_term_of_a_perfect_answer_is_nothing(name):
 @pytest.mark.parametrize("name", TERMS)
 def test_every_term_falls_along_its_gradient(name):
     truth = blobs()
-    loss = build_loss(only(name, contact_px=8))
+    loss = build_loss(only(name))
     logits = torch.randn(2, 4, 40, 40, generator=torch.Generator().manual_seed(2)).requires_grad_()
     before = loss(logits, truth)[name]
     before.backward()
     assert logits.grad.isfinite().all()
     assert not logits.grad.movedim(1, -1)[truth == 255].any()
-    # a step that moves the mean gradient by a tenth of a logit: counts need labels to change
+    # a step that moves the mean gradient by a tenth of a logit: small enough for a slope to hold
     step = 0.1 / logits.grad[logits.grad != 0].abs().mean()
     assert loss(logits - step * logits.grad, truth)[name].item() < 0.999 * before.item()
 
@@ -259,45 +259,61 @@ def test_the_boundary_loss_weighs_a_wrong_pixel_by_its_distance():
         assert value == pytest.approx(2 * distance / 4 / 5)
 
 
-def contact_error(answer, truth, **options):
-    return build_loss(only("contact", **options))(certain(answer), truth)["contact"].item()
+def test_faces_of_labels_are_counted():
+    # contact: right of the metal and below the layer; free: right of the layer
+    truth = labels([1, 3, 0], [2, 0, 3], [3, 3, 3])
+    known = (truth != 255)[:, None]
+    one_hot = torch.nn.functional.one_hot(truth.long(), 4).movedim(-1, 1).float()
+    assert face_counts(one_hot, known).tolist() == [[2.0], [1.0]]
+    known[0, 0, 2, 0] = False  # the bone below the layer
+    assert face_counts(one_hot, known).tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1)])
+def test_a_soft_border_counts_as_one_face(axes):
+    implant = torch.tensor([[[1.0, 0.9, 0.6, 0.2, 0.0]]]).permute(axes)
+    none = torch.zeros_like(implant)
+    known = torch.ones_like(implant, dtype=torch.bool)[:, None]
+    to_bone = torch.stack([none, implant, none, 1 - implant], 1)
+    to_background = torch.stack([1 - implant, none, implant, none], 1)
+    torch.testing.assert_close(face_counts(to_bone, known), torch.tensor([[1.0], [0.0]]))
+    torch.testing.assert_close(face_counts(to_background, known), torch.tensor([[0.0], [1.0]]))
+
+
+def test_a_gap_that_is_half_open_counts_as_half():
+    # implant, a gap of probability 0.5 that is otherwise bone, bone
+    p = torch.tensor([[[[0.0, 0.5, 0.0]], [[1.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]], [[0.0, 0.5, 1.0]]]])
+    torch.testing.assert_close(face_counts(p, torch.ones(1, 1, 1, 3, dtype=torch.bool)), torch.tensor([[0.5], [0.5]]))
+
+
+def contact_error(answer, truth, offset=1.0):
+    return build_loss(only("contact", contact_offset=offset))(certain(answer), truth)["contact"].item()
 
 
 def test_a_closed_gap_is_a_contact_face_too_many_and_a_free_face_too_few():
-    truth = labels([1, 1, 0, 3], [1, 1, 0, 3], [1, 1, 3, 3], [1, 1, 3, 3])  # contact 2, free 2, and 1 + 1 below it
-    closed = labels([1, 1, 3, 3], [1, 1, 3, 3], [1, 1, 3, 3], [1, 1, 3, 3])  # contact 4, free 0
-    assert contact_error(closed, truth) == pytest.approx((2 - 0.5) / 2 + (2 - 0.5) / 2)
-    assert contact_error(truth, truth) == 0
+    truth = labels([1, 0, 3], [1, 0, 3], [1, 3, 3])  # contact 1, free 2
+    closed = labels([1, 3, 3], [1, 3, 3], [1, 3, 3])  # contact 3, free 0
+    assert contact_error(closed, truth) == pytest.approx(math.log(4 / 2) + math.log(3 / 1), rel=1e-5)
+    assert contact_error(closed, truth, 10.0) == pytest.approx(math.log(13 / 11) + math.log(12 / 10), rel=1e-5)
+    assert contact_error(truth, truth) == pytest.approx(0, abs=1e-6)
 
 
-def test_one_face_counts_half():
-    truth, closed = labels([1, 0, 3]), labels([2, 3, 3])
-    # no true contact: relative to a tenth of the surface, and that to one face
-    assert contact_error(closed, truth) == pytest.approx(0.5 / 1 + 0.5 / 1)
+def test_every_patch_is_right_by_itself_and_those_without_implant_surface_count_nothing():
+    closed_and_opened = torch.cat([labels([1, 3, 3]), labels([1, 0, 3]), labels([1, 0, 3])])
+    truth = torch.cat([labels([1, 0, 3]), labels([1, 3, 3]), labels([3, 0, 3])])
+    assert contact_error(closed_and_opened, truth) == pytest.approx(2 * math.log(2), rel=1e-5)
 
 
-def test_faces_are_right_in_every_square_by_itself():
-    truth, answer = labels([1, 3, 0, 0, 1, 0, 3, 0]), labels([1, 0, 3, 0, 1, 3, 0, 0])
-    assert contact_error(answer, truth, contact_px=8) == 0
-    assert contact_error(answer, truth, contact_px=4) == pytest.approx(2 * 0.5 / 1 + 2 * 0.5 / 2)
-
-
-def test_faces_to_unknown_pixels_do_not_count():
+def test_faces_of_unknown_pixels_do_not_count_in_the_contact():
     truth = labels([1, 255, 3, 0], [1, 3, 255, 3])
-    assert contact_error(labels([1, 3, 3, 0], [1, 3, 1, 3]), truth) == 0
-    assert contact_error(labels([1, 3, 3, 0], [1, 0, 1, 3]), truth) > 0
+    assert contact_error(labels([1, 3, 3, 0], [1, 3, 1, 3]), truth) == pytest.approx(0, abs=1e-6)
+    assert contact_error(labels([1, 3, 3, 0], [1, 0, 1, 3]), truth) > 0.5
 
 
-def test_patches_without_implant_surface_count_nothing():
-    truth = torch.cat([labels([1, 3, 0]), labels([3, 0, 3])])
-    answer = torch.cat([labels([1, 3, 0]), labels([1, 0, 3])])
-    assert contact_error(answer, truth) == 0
-
-
-def test_the_contact_term_opens_a_gap_that_is_closed_by_a_little():
+def test_the_contact_term_opens_a_gap_that_is_closed():
     truth, closed = labels([1, 1, 0, 3, 3]), labels([1, 1, 3, 3, 3])
-    logits = certain(closed, strength=0.2).requires_grad_()
+    logits = certain(closed, strength=2.0).requires_grad_()
     build_loss(only("contact"))(logits, truth)["contact"].backward()
     change = -logits.grad[0, :, 0, 2]
     assert change.argmax() == 0  # towards background
-    assert change[3] < 0  # away from bone
+    assert change.argmin() == 3  # away from bone
