@@ -38,7 +38,7 @@ class Batches:
         random = sampling.generator(recipe.run.seed, step)
         targets = sampling.draw_targets(self.candidates, recipe.sampling, recipe.data, random)
         images, labels = sampling.cut_batch(self.scans, targets, recipe.sampling.patch)
-        draws = augment.draw(recipe.augment, len(targets), random)
+        draws = augment.draw(recipe.augment, len(targets), recipe.sampling.patch, random)
         changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), draws)
         return changed[:, None], truth
 

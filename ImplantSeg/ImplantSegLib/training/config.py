@@ -127,6 +127,12 @@ class Augment:
     """Largest rotation."""
     scale: list[float] = field(default_factory=lambda: [0.8, 1.25])
     """Range of the magnification."""
+    elastic: float = 0.1
+    """Probability of an elastic deformation, a smooth random displacement."""
+    elastic_px: float = 3.0
+    """Largest standard deviation of the displacement in pixels."""
+    elastic_sigma_px: float = 16.0
+    """Standard deviation in pixels of the Gaussian that makes it smooth."""
     intensity: float = 0.5
     """Probability of each of gamma, contrast and brightness."""
     gamma: list[float] = field(default_factory=lambda: [0.7, 1.5])
@@ -143,10 +149,20 @@ class Augment:
     """Probability of a Gaussian blur."""
     blur_sigma: float = 1.2
     """Largest standard deviation of the blur in pixels."""
+    ring: float = 0.1
+    """Probability of ring artefacts about a centre in the patch or up to a patch beside it."""
+    ring_sigma: float = 0.03
+    """Largest standard deviation of the rings in grey values."""
+    stripe: float = 0.1
+    """Probability of straight stripes, as rings look in slices along the axis of rotation, in any direction."""
+    stripe_sigma: float = 0.03
+    """Largest standard deviation of the stripes in grey values."""
 
     def __post_init__(self) -> None:
-        _require_share(self, "affine", "intensity", "noise", "blur")
-        _require_at_least(0, self, "rotation_degrees", "brightness", "noise_sigma", "blur_sigma")
+        _require_share(self, "affine", "elastic", "intensity", "noise", "blur", "ring", "stripe")
+        _require_at_least(0, self, "rotation_degrees", "elastic_px", "brightness", "noise_sigma", "blur_sigma")
+        _require_at_least(0, self, "ring_sigma", "stripe_sigma")
+        _require_at_least(1, self, "elastic_sigma_px")
         for name in ("scale", "gamma", "contrast"):
             limits = getattr(self, name)
             _require(

@@ -16,8 +16,11 @@ SIZE = 48
 def nothing(batch=1, **changes):
     """Draws that leave a batch as it is, but for some fields."""
     kept = {"mirror": 0, "angle": 0.0, "scale": 1.0, "gamma": 1.0, "contrast": 1.0, "brightness": 0.0}
-    kept |= {"noise": 0.0, "blur": 0.0, "noise_seed": 0}
-    return augment.Draws(**{key: np.full(batch, value) for key, value in (kept | changes).items()})
+    kept |= {"noise": 0.0, "blur": 0.0, "elastic": 0.0, "ring": 0.0, "stripe": 0.0, "seed": 0}
+    kept |= {"ring_row": 0.0, "ring_column": 0.0, "stripe_angle": 0.0}
+    smooth = changes.pop("elastic_sigma_px", 8.0)
+    arrays = {key: np.full(batch, value) for key, value in (kept | changes).items()}
+    return augment.Draws(**arrays, elastic_sigma_px=smooth)
 
 
 @pytest.fixture
@@ -37,18 +40,18 @@ def agreement(images, labels):
 
 
 def test_drawing_twice_with_the_same_seed_gives_the_same(patch):
-    config = Augment(affine=1.0, noise=1.0, blur=1.0)
+    config = Augment(affine=1.0, elastic=1.0, noise=1.0, blur=1.0, ring=1.0, stripe=1.0)
     batch = [part.expand(4, -1, -1) for part in patch]
-    results = [augment.apply(*batch, augment.draw(config, 4, generator(5, 2))) for _ in range(2)]
+    results = [augment.apply(*batch, augment.draw(config, 4, [SIZE, SIZE], generator(5, 2))) for _ in range(2)]
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
-    other = augment.apply(*batch, augment.draw(config, 4, generator(5, 3)))
+    other = augment.apply(*batch, augment.draw(config, 4, [SIZE, SIZE], generator(5, 3)))
     assert not torch.equal(results[0][0], other[0])
 
 
 def test_draws_keep_to_their_ranges_and_probabilities():
     config = Augment(affine=0.3, rotation_degrees=30.0)
-    draws = augment.draw(config, 4000, generator(0, 0))
+    draws = augment.draw(config, 4000, [SIZE, SIZE], generator(0, 0))
     assert np.bincount(draws.mirror, minlength=8).min() > 400
     assert abs(draws.angle).max() <= np.deg2rad(30)
     for values, (low, high) in (
@@ -58,28 +61,39 @@ def test_draws_keep_to_their_ranges_and_probabilities():
     ):
         assert low <= values.min() < values.max() <= high
     assert abs(draws.brightness).max() <= config.brightness
-    assert 0 <= draws.noise.min() < draws.noise.max() <= config.noise_sigma
-    assert 0 <= draws.blur.min() < draws.blur.max() <= config.blur_sigma
+    for values, largest in (
+        (draws.elastic, config.elastic_px),
+        (draws.noise, config.noise_sigma),
+        (draws.blur, config.blur_sigma),
+        (draws.ring, config.ring_sigma),
+        (draws.stripe, config.stripe_sigma),
+    ):
+        assert 0 <= values.min() < values.max() <= largest
+    outside = (draws.ring_row < 0) | (draws.ring_row >= SIZE) | (draws.ring_column < 0) | (draws.ring_column >= SIZE)
+    assert 0.85 < outside.mean() < 0.93  # all but one of three by three patches
     for values, still, probability in (
         (draws.angle, 0, 0.3),
         (draws.scale, 1, 0.3),
         (draws.gamma, 1, config.intensity),
+        (draws.elastic, 0, config.elastic),
         (draws.noise, 0, config.noise),
+        (draws.ring, 0, config.ring),
+        (draws.stripe, 0, config.stripe),
         (draws.blur, 0, config.blur),
     ):
         assert abs((values != still).mean() - probability) < 0.05
 
 
 def test_everything_left_out_changes_nothing(patch):
-    off = Augment(mirror=False, affine=0.0, intensity=0.0, noise=0.0, blur=0.0)
-    images, labels = augment.apply(*patch, augment.draw(off, 1, generator(0, 0)))
+    off = Augment(mirror=False, affine=0.0, elastic=0.0, intensity=0.0, noise=0.0, blur=0.0, ring=0.0, stripe=0.0)
+    images, labels = augment.apply(*patch, augment.draw(off, 1, [SIZE, SIZE], generator(0, 0)))
     torch.testing.assert_close(images, patch[0])
     assert torch.equal(labels, patch[1])
 
 
 def test_the_batch_itself_is_left_alone(patch):
     before = [part.clone() for part in patch]
-    augment.apply(*patch, nothing(angle=0.3, noise=0.1, blur=1.0, contrast=1.2))
+    augment.apply(*patch, nothing(angle=0.3, elastic=1.0, noise=0.1, blur=1.0, contrast=1.2, ring=0.1, stripe=0.1))
     assert all(torch.equal(*pair) for pair in zip(patch, before, strict=True))
 
 
@@ -154,7 +168,7 @@ def test_grey_values_follow_their_formulas(patch):
 
 def test_noise_has_its_standard_deviation():
     grey = torch.full((2, 128, 128), 0.5)
-    draws = dataclasses.replace(nothing(2), noise=np.array([0.05, 0.0]), noise_seed=np.array([1, 2]))
+    draws = dataclasses.replace(nothing(2), noise=np.array([0.05, 0.0]), seed=np.array([1, 2]))
     noisy, _ = augment.apply(grey, grey.to(torch.uint8), draws)
     assert noisy[0].std().item() == pytest.approx(0.05, rel=0.05)
     assert torch.equal(noisy[1], grey[1])
@@ -175,3 +189,67 @@ def test_grey_values_stay_within_0_and_1(patch):
     images, _ = augment.apply(*patch, nothing(brightness=0.5, noise=0.3, contrast=1.5))
     assert images.min() >= 0
     assert images.max() <= 1
+
+
+def test_a_constant_displacement_is_a_shift(patch):
+    still = torch.nn.functional.affine_grid(torch.eye(2, 3)[None], [1, 1, SIZE, SIZE], align_corners=False)
+    images, labels = augment.resample(*patch, still + torch.tensor([2 * 5, -2 * 3]) / SIZE)
+    # every pixel comes from 5 columns to the right and 3 rows above
+    torch.testing.assert_close(images[:, 3:, :-5], patch[0][:, :-3, 5:], atol=1e-4, rtol=0)
+    assert torch.equal(labels[:, 3:, :-5], patch[1][:, :-3, 5:])
+    assert (labels[:, :3] == 255).all()
+    assert (labels[:, :, -5:] == 255).all()
+
+
+@pytest.mark.parametrize("shape", [[64, 64], [40, 100]])
+def test_displacements_are_smooth_and_of_standard_deviation_one_everywhere(shape):
+    fields = torch.stack([augment.displacement(shape, 4.0, generator(0, step)) for step in range(150)])
+    assert fields.shape == (150, 2, *shape)
+    assert fields.mean().abs() < 0.03
+    torch.testing.assert_close(fields.std(dim=(0, 1)), torch.ones(shape), atol=0.25, rtol=0)
+    # the correlation of neighbours after a Gaussian filter of sigma 4 is exp(-1 / (4 sigma²))
+    steps = fields.diff(dim=-1).square().mean() / 2
+    assert steps.item() == pytest.approx(1 - np.exp(-1 / 64), rel=0.1)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5])
+@pytest.mark.parametrize("rows", [SIZE, 30])
+def test_labels_move_with_an_elastic_image(patch, angle, rows):
+    before = [part[:, :rows] for part in patch]
+    images, labels = augment.apply(*before, nothing(elastic=2.0, angle=angle))
+    same, share = agreement(images, labels)
+    assert same > 0.99
+    assert share > 0.2
+    assert set(labels.unique().tolist()) <= {0, 1, 2, 3, 255}
+    assert not torch.equal(labels, before[1])
+
+
+def test_the_displacement_has_its_size():
+    row, column = torch.meshgrid(torch.linspace(0, 1, 128), torch.linspace(0, 1, 128), indexing="ij")
+    for ramp in (row, column):  # the grey value tells where a pixel comes from
+        moved = augment.apply(ramp[None], ramp[None].to(torch.uint8), nothing(elastic=2.0, elastic_sigma_px=4.0))[0][0]
+        inner = (slice(10, -10),) * 2
+        assert ((moved - ramp)[inner] * 127).std().item() == pytest.approx(2.0, rel=0.15)
+
+
+def test_rings_are_the_same_at_the_same_radius():
+    y, x = np.indices((40, 60))
+    for row, column in ((20.0, 30.0), (-50.0, 15.5)):  # inside and outside the patch
+        draws = nothing(ring=0.05, ring_row=row, ring_column=column)
+        image, _ = augment.apply(torch.full((1, 40, 60), 0.5), torch.zeros(1, 40, 60, dtype=torch.uint8), draws)
+        radius = np.rint(np.hypot(y - row, x - column).astype(np.float32)).astype(int)
+        rings = [image[0].numpy()[radius == r] for r in np.unique(radius)]
+        assert max(np.ptp(ring) for ring in rings) == 0
+        assert np.std([ring[0] for ring in rings]) == pytest.approx(0.05, rel=0.4)
+
+
+def test_stripes_are_the_same_along_their_direction():
+    grey, none = torch.full((1, 40, 60), 0.5), torch.zeros(1, 40, 60, dtype=torch.uint8)
+    across = augment.apply(grey, none, nothing(stripe=0.05, stripe_angle=0.0))[0][0]
+    down = augment.apply(grey, none, nothing(stripe=0.05, stripe_angle=np.pi / 2))[0][0]
+    assert (across == across[:, :1]).all()
+    assert (down == down[:1]).all()
+    assert across[:, 0].std().item() == pytest.approx(0.05, rel=0.4)
+    diagonal = augment.apply(grey, none, nothing(stripe=0.05, stripe_angle=np.pi / 4))[0][0]
+    assert (diagonal[1:, :-1] == diagonal[:-1, 1:]).float().mean() > 0.95
+    assert (diagonal[1:, 1:] == diagonal[:-1, :-1]).float().mean() < 0.05
