@@ -143,19 +143,17 @@ def _deform(images: torch.Tensor, labels: torch.Tensor, draws: Draws) -> tuple[t
 
 def _sampling_grid(chosen: Array, shape: list[int], draws: Draws) -> torch.Tensor:
     """Where the pixels of the chosen patches come from, (B, Y, X, 2), in the coordinates of ``grid_sample``."""
-    rows, columns = shape
-    theta = torch.zeros(chosen.size, 2, 3)
-    aspect = rows / columns  # grid coordinates are relative to the extents, a rotation is not
-    for index, patch in enumerate(chosen):
-        cosine, sine = np.cos(draws.angle[patch]), np.sin(draws.angle[patch])
-        theta[index, :, :2] = torch.tensor([[cosine, -sine * aspect], [sine / aspect, cosine]]) / draws.scale[patch]
-    grid = F.affine_grid(theta, [chosen.size, 1, rows, columns], align_corners=False)
-    per_pixel = torch.tensor([2 / columns, 2 / rows])
-    for index, patch in enumerate(chosen):
+    row, column = (torch.arange(extent) - (extent - 1) / 2 for extent in shape)  # pixels from the centre
+    row = row[:, None]
+    grid = torch.empty(chosen.size, *shape, 2)
+    for place, patch in zip(grid, chosen, strict=True):
+        cosine, sine = (float(of(draws.angle[patch]) / draws.scale[patch]) for of in (np.cos, np.sin))
+        down, across = cosine * row + sine * column, cosine * column - sine * row
         if draws.elastic[patch] > 0:
             noise = _generator(draws, patch, "elastic")
             field = displacement(shape, draws.elastic_sigma_px, noise) * float(draws.elastic[patch])
-            grid[index] += field.movedim(0, -1) * per_pixel
+            down, across = down + field[0], across + field[1]
+        place[..., 0], place[..., 1] = across * (2 / shape[1]), down * (2 / shape[0])
     return grid
 
 
@@ -237,6 +235,6 @@ def _noise(images: torch.Tensor, draws: Draws) -> None:
         images[index].add_(torch.from_numpy(values), alpha=float(draws.noise[index]))
 
 
-def _generator(draws: Draws, patch: int, use: str) -> np.random.Generator:
+def _generator(draws: Draws, patch: np.intp, use: str) -> np.random.Generator:
     stream = ("noise", "elastic", "ring", "stripe").index(use)
     return np.random.Generator(np.random.SFC64([int(draws.seed[patch]), stream]))
