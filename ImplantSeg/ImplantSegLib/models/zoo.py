@@ -45,6 +45,18 @@ def _unet() -> type[nn.Module]:
     return UNet
 
 
+def _hrnet() -> type[nn.Module]:
+    from ImplantSegLib.models.hrnet import HRNet
+
+    return HRNet
+
+
+def _u2net() -> type[nn.Module]:
+    from ImplantSegLib.models.u2net import U2Net
+
+    return U2Net
+
+
 ZOO: dict[str, ModelSpec] = {
     "unet": ModelSpec(_unet, 17_262_020, "U-Net of five levels, batch normalisation and ReLU"),
     "scaled_unet": ModelSpec(
@@ -53,6 +65,8 @@ ZOO: dict[str, ModelSpec] = {
         "Scaled U-Net: six levels, batch normalisation and Mish",
         {"width": 32, "levels": 6, "activation": "mish"},
     ),
+    "hrnet": ModelSpec(_hrnet, 55_413_712, "HR-Net of width 44: parallel branches of four resolutions"),
+    "u2net": ModelSpec(_u2net, 44_050_300, "U²-Net: nested U-shaped blocks, six side outputs and their fusion"),
 }
 
 
@@ -69,7 +83,8 @@ def build(name: str, **options: Any) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        Takes float32 images (B, 1, Y, X) in [0, 1], gives logits (B, 4, Y, X).
+        Takes float32 images (B, 1, Y, X) in [0, 1], gives logits (B, 4, Y, X); in training mode perhaps a tuple, whose
+        others are side outputs of the same shape.
 
     Raises
     ------

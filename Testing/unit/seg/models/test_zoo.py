@@ -9,10 +9,15 @@ from ImplantSegLib.models import ZOO, Bundle, build, load, save
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = {"unet": {"width": 2}, "scaled_unet": {"width": 2}}
+TINY = {
+    "unet": {"width": 2},
+    "scaled_unet": {"width": 2},
+    "hrnet": {"width": 2, "stem": 4, "blocks": 1, "modules": (1, 1, 1)},
+    "u2net": {"width": 4},
+}
 """Options that make a network small enough for a test."""
 
-PUBLISHED_MILLIONS = {"unet": 17.26, "scaled_unet": 17.30}
+PUBLISHED_MILLIONS = {"unet": 17.26, "scaled_unet": 17.30, "hrnet": 55.41, "u2net": 44.05}
 
 
 @pytest.fixture(params=ZOO)
@@ -25,6 +30,11 @@ def network(name):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build(name, **TINY[name])
+
+
+def outputs(given):
+    """All outputs of a network in training mode, the answer first."""
+    return given if isinstance(given, tuple) else (given,)
 
 
 def images(*shape):
@@ -46,16 +56,20 @@ class TestEveryNetwork:
         assert logits.dtype == torch.float32
         assert logits.isfinite().all()
 
+    def test_gives_every_output_of_a_training_the_size_of_the_image(self, network):
+        shapes = {tuple(logits.shape) for logits in outputs(network(images(2, 1, 65, 47)))}
+        assert shapes == {(2, len(NAMES), 65, 47)}
+
     def test_takes_its_smallest_input(self, network):
         size = network.smallest_input
         with torch.no_grad():
             assert network.eval()(images(1, 1, size, size)).shape == (1, len(NAMES), size, size)
 
     def test_sends_a_gradient_to_every_parameter(self, network):
-        network(images(2, 1, 64, 64)).square().mean().backward()
+        sum(logits.square().mean() for logits in outputs(network(images(2, 1, 64, 64)))).backward()
         for key, parameter in network.named_parameters():
             assert parameter.grad.isfinite().all(), key
-            assert parameter.grad.any(), key
+            assert parameter.grad.any() or parameter.ndim == 1, key  # batch normalisation undoes a bias before it
 
     def test_predicts_the_images_of_a_batch_independently(self, network):
         batch = images(3, 1, 32, 32)
@@ -92,6 +106,37 @@ class TestEveryNetwork:
     def test_has_a_test_size_and_a_summary(self, name):
         assert set(TINY) == set(PUBLISHED_MILLIONS) == set(ZOO)
         assert ZOO[name].summary
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "millions"),
+    [
+        ("hrnet", {"width": 18}, 9.64),
+        ("hrnet", {"width": 32}, 29.54),
+        ("hrnet", {"width": 48}, 65.85),
+        ("u2net", {"small": True}, 1.14),
+        ("scaled_unet", {"width": 64}, 69.18),
+    ],
+)
+def test_other_published_sizes_are_options(name, options, millions):
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in build(name, **options).parameters())
+    assert round(count / 1e6, 2) == millions
+
+
+def test_u2net_answers_at_six_depths_while_it_trains_and_once_afterwards():
+    network = build("u2net", width=4)
+    assert len(network(images(2, 1, 64, 64))) == 7
+    assert isinstance(network.eval()(images(1, 1, 64, 64)), torch.Tensor)
+
+
+def test_hrnet_keeps_a_quarter_of_the_resolution():
+    network = build("hrnet", width=2, stem=4, blocks=1, modules=(1, 1, 1)).eval()
+    seen = []
+    for module in network.stages[-1]:
+        module.register_forward_hook(lambda _module, _given, branches: seen.extend(one.shape[1:] for one in branches))
+    network(images(1, 1, 64, 96))
+    assert seen == [(2, 16, 24), (4, 8, 12), (8, 4, 6), (16, 2, 3)]
 
 
 def test_width_and_depth_are_options():
