@@ -192,7 +192,8 @@ def contact(labels: torch.Tensor, config: Loss) -> Score:
     bone–implant contact C / (C + F). The relative error of that is, to first order, 1 − BIC times the difference of
     theirs, so each is asked to be right by itself, and a rough surface with too many of both gains nothing. For
     each patch it is |log((C + k) / (C* + k))| + |log((F + k) / (F* + k))| with the true numbers C*, F* and k =
-    ``contact_offset``; the term is the mean over the patches that hold true surface of the implant.
+    ``contact_offset``; the term is the mean over the patches that hold true surface of the implant. Logits are divided
+    by ``contact_temperature`` first, since labels are the most probable class.
 
     Whole patches are compared, and not small squares: where a gap cannot be located, the likeliest number in a
     square is none, and a network that is asked for it closes gaps.
@@ -202,7 +203,7 @@ def contact(labels: torch.Tensor, config: Loss) -> Score:
     counted = wanted.sum(0) > 0
 
     def error(logits: torch.Tensor) -> torch.Tensor:
-        found = face_counts(logits.softmax(1), known)
+        found = face_counts((logits / config.contact_temperature).softmax(1), known)
         ratios = (found + config.contact_offset) / (wanted + config.contact_offset)
         return (ratios.log().abs().sum(0) * counted).sum() / counted.sum().clamp_min(1)
 

@@ -304,6 +304,15 @@ def test_every_patch_is_right_by_itself_and_those_without_implant_surface_count_
     assert contact_error(closed_and_opened, truth) == pytest.approx(2 * math.log(2), rel=1e-5)
 
 
+@pytest.mark.parametrize(("temperature", "open_share"), [(1.0, 0.4), (0.5, 0.16 / (0.16 + 0.36))])
+def test_a_low_temperature_counts_a_gap_that_is_less_likely_than_not_as_nearly_closed(temperature, open_share):
+    metal, gap, bone = [0.0, 1.0, 0.0, 0.0], [0.4, 0.6, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]
+    logits = torch.tensor([metal, gap, bone]).clamp_min(1e-30).log().T[None, :, None]  # (1, 4, 1, 3)
+    config = only("contact", contact_offset=1.0, contact_temperature=temperature)
+    wanted = math.log((2 - open_share) / 1) + math.log(2 / (1 + open_share))  # contact 0, free 1 in truth
+    assert build_loss(config)(logits, labels([1, 0, 3]))["contact"].item() == pytest.approx(wanted, rel=1e-5)
+
+
 def test_faces_of_unknown_pixels_do_not_count_in_the_contact():
     truth = labels([1, 255, 3, 0], [1, 3, 255, 3])
     assert contact_error(labels([1, 3, 3, 0], [1, 3, 1, 3]), truth) == pytest.approx(0, abs=1e-6)
