@@ -1,6 +1,6 @@
 """Networks, and the files that carry them."""
 
 from ImplantSegLib.models.bundle import Bundle, load, save
-from ImplantSegLib.models.zoo import ZOO, ModelSpec, build
+from ImplantSegLib.models.zoo import ZOO, ModelSpec, all_options, build
 
-__all__ = ["ZOO", "Bundle", "ModelSpec", "build", "load", "save"]
+__all__ = ["ZOO", "Bundle", "ModelSpec", "all_options", "build", "load", "save"]

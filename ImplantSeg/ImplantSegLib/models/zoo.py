@@ -91,11 +91,25 @@ def build(name: str, **options: Any) -> nn.Module:
     InputError
         For a name or an option that does not exist.
     """
+    return _class(name)(**all_options(name, **options))
+
+
+def all_options(name: str, **options: Any) -> dict[str, Any]:
+    """Give every option of a network: those given, else those of its published size.
+
+    Raises
+    ------
+    InputError
+        For a name or an option that does not exist.
+    """
+    known = {option: parameter.default for option, parameter in inspect.signature(_class(name)).parameters.items()}
+    if unknown := [option for option in options if option not in known]:
+        raise InputError(f"network {name!r} has no option {unknown[0]!r}", f"known options: {', '.join(known)}")
+    return {**known, **ZOO[name].options, **options}
+
+
+def _class(name: str) -> type[nn.Module]:
     if name not in ZOO:
         near = (difflib.get_close_matches(name, ZOO, n=1, cutoff=0) or [""])[0]
         raise InputError(f"got network {name!r}, wanted one of {', '.join(ZOO)}", f"did you mean {near!r}?")
-    network = ZOO[name].constructor()
-    known = list(inspect.signature(network).parameters)
-    if unknown := [option for option in options if option not in known]:
-        raise InputError(f"network {name!r} has no option {unknown[0]!r}", f"known options: {', '.join(known)}")
-    return network(**{**ZOO[name].options, **options})
+    return ZOO[name].constructor()

@@ -84,6 +84,7 @@ def run(
     """
     from ImplantSegLib.training import checkpoint, data
     from ImplantSegLib.training.fit import MODEL, Fit
+    from ImplantSegLib.training.network import find_start
     from ImplantSegLib.training.portrait import portrait
 
     if not resume and (folder / checkpoint.CHECKPOINT).exists():
@@ -91,17 +92,18 @@ def run(
     if resume and not (folder / checkpoint.CHECKPOINT).is_file():
         raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
     check_writable(folder)  # before a cohort is made
+    recipe, start = find_start(recipe, base)
     pairs = data.find_pairs(recipe.data, base)
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
     spacings = {scans[scan].spacing_mm for scan in training}
     trained = [scans[scan] for scan in training]
     bundle = dataclasses.replace(
-        _bundle(name, recipe, pairs, (training, validation)),
+        _bundle(name, recipe, pairs, (training, validation), start),
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
         training_data=portrait(trained, pairs),
     )
-    fit = Fit(recipe, trained, [scans[scan] for scan in validation], folder, bundle)
+    fit = Fit(recipe, trained, [scans[scan] for scan in validation], folder, bundle, start)
     if resume:
         fit.restore()
     jobs.save(recipe, folder / "recipe.toml")
@@ -114,12 +116,15 @@ def run(
     return scores
 
 
-def _bundle(name: str, recipe: Recipe, pairs: dict[str, Pair], parts: tuple[list[str], list[str]]) -> Bundle:
+def _bundle(
+    name: str, recipe: Recipe, pairs: dict[str, Pair], parts: tuple[list[str], list[str]], start: Bundle | None
+) -> Bundle:
     from ImplantSegLib.models import Bundle
 
     # what the data were counts, not where they lay on the machine that trained
     values = dataclasses.asdict(recipe)
     values["data"] |= {"cache": "", "cohort": Path(recipe.data.cohort).name, "pairs": []}
+    values["model"]["init_from"] = start.name if start else ""
     scans = {
         scan: {role: sha256(path) for role, path in dataclasses.asdict(pair).items() if Path(path).is_file()}
         for scan, pair in pairs.items()
@@ -136,5 +141,6 @@ def _bundle(name: str, recipe: Recipe, pairs: dict[str, Pair], parts: tuple[list
             "training": parts[0],
             "validation": parts[1],
             "scans": scans,
+            **({"init_from": {"name": start.name, "weights_sha256": start.weights_sha256}} if start else {}),
         },
     )

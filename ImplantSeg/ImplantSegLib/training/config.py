@@ -43,6 +43,9 @@ class Model:
     """Key of the zoo."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the network, for example ``width = 16``."""
+    init_from: str = ""
+    """Name or file of a model whose weights, heads included, the training starts from; its network and options have to
+    be the same, and options that are left out are taken from it. Empty: random weights."""
     storage: Literal["float32", "float16", "bfloat16"] = "float32"
     """Type of the weights in the bundle."""
     summary: str = ""

@@ -16,16 +16,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional as F
 
 from ImplantSegLib import models, progress
-from ImplantSegLib.errors import InputError
 from ImplantSegLib.training import checkpoint
 from ImplantSegLib.training.batches import Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.interrupt import Interrupt
 from ImplantSegLib.training.losses import Terms, build_loss
+from ImplantSegLib.training.network import at_least, build_network, smallest_input
 from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
 from ImplantSegLib.training.validate import Scores, criterion, validate
 
@@ -47,6 +46,8 @@ class Fit:
         Where the checkpoint, the log and the model go.
     bundle : Bundle
         What the model file says, but for the scores.
+    start : Bundle, optional
+        The model whose weights the run starts from.
 
     Attributes
     ----------
@@ -58,11 +59,17 @@ class Fit:
     Raises
     ------
     InputError
-        When the network is unknown, or a patch is smaller than the network can take.
+        When the network is unknown, the weights of ``start`` are damaged, or a patch is smaller than the network takes.
     """
 
     def __init__(
-        self, recipe: Recipe, training: list[Scan], validation: list[Scan], folder: Path, bundle: models.Bundle
+        self,
+        recipe: Recipe,
+        training: list[Scan],
+        validation: list[Scan],
+        folder: Path,
+        bundle: models.Bundle,
+        start: models.Bundle | None = None,
     ) -> None:
         from lightning_fabric import Fabric
 
@@ -71,8 +78,8 @@ class Fit:
         self.folder, self.bundle = folder, bundle
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
-        network = _build_network(recipe)
-        self.smallest_input = _smallest_input(network, recipe)
+        network = build_network(recipe, start)
+        self.smallest_input = smallest_input(network, recipe)
         self.batches = Batches(training, recipe)
         self.fabric = Fabric(accelerator=recipe.run.device, devices=1, precision=recipe.run.precision)
         self.network, self.optimiser = self.fabric.setup(network, build_optimiser(network, recipe.optimiser))
@@ -149,10 +156,15 @@ class Fit:
             self.fabric.clip_gradients(self.network, self.optimiser, max_norm=optimiser.clip_norm)
         self.optimiser.step()
         if self.average is not None:
-            update_average(self.average, self.network.module, average_decay(optimiser, self.step))
+            update_average(self.average, self.network.module, self._average_decay())
         self.step += 1
         self.within_step = False
         return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
+
+    def _average_decay(self) -> float:
+        optimiser = self.recipe.optimiser
+        # weights of another model are worth remembering from the first step on
+        return optimiser.ema if self.recipe.model.init_from else average_decay(optimiser, self.step)
 
     def validate(self) -> None:
         """Score the weights (their average, when there is one); the best are kept as a bundle."""
@@ -171,7 +183,7 @@ class Fit:
         self.interrupt.check()
         network = self._weights().eval()
         rows, columns = image.shape
-        x = self.fabric.to_device(_at_least(torch.from_numpy(image)[None, None], self.smallest_input))
+        x = self.fabric.to_device(at_least(torch.from_numpy(image)[None, None], self.smallest_input))
         with torch.no_grad(), self.fabric.autocast():
             logits = network(x.contiguous(memory_format=torch.channels_last))
         return logits[0, :, :rows, :columns].argmax(0).to(torch.uint8).cpu().numpy()
@@ -224,27 +236,3 @@ class Fit:
             self.average.load_state_dict(state["average"])
         self.step, self.validated, self.seconds = state["step"], state["validated"], state["seconds"]
         self.best, self.best_step, self.best_value = state["best"], state["best_step"], state["best_value"]
-
-
-def _build_network(recipe: Recipe) -> torch.nn.Module:
-    """Network with the random weights of the recipe's seed, in the memory layout that convolutions are fastest in."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.run.seed)
-        network = models.build(recipe.model.network, **recipe.model.options)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _smallest_input(network: torch.nn.Module, recipe: Recipe) -> int:
-    smallest = int(getattr(network, "smallest_input", 1))
-    if min(recipe.sampling.patch) < smallest:
-        raise InputError(
-            f"got patches of {recipe.sampling.patch} pixels, wanted at least {smallest} for {recipe.model.network!r}",
-            "correct sampling.patch",
-        )
-    return smallest
-
-
-def _at_least(x: torch.Tensor, size: int) -> torch.Tensor:
-    """Images (B, C, Y, X) whose edges are repeated below and on the right where Y or X is smaller than ``size``."""
-    missing = [max(size - extent, 0) for extent in x.shape[-2:]]
-    return F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else x
