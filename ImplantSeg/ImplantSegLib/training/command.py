@@ -108,7 +108,9 @@ def run(
         fit.restore()
     jobs.save(recipe, folder / "recipe.toml")
     scores = fit.run()
-    if fit.step < recipe.run.steps:
+    if fit.stopped_early:
+        print(f"stopped early at step {fit.step}: no better score in {fit.stale} validations (run.patience)")
+    elif fit.step < recipe.run.steps:
         print(f"stopped at step {fit.step} of {recipe.run.steps} after run.max_minutes; go on with --resume")
     for key, value in scores.items():
         print(f"{key:32} {'undefined' if value is None else f'{value:8.2f}'}")

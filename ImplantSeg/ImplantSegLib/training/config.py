@@ -46,6 +46,9 @@ class Model:
     init_from: str = ""
     """Name or file of a model whose weights, heads included, the training starts from; its network and options have to
     be the same, and options that are left out are taken from it. Empty: random weights."""
+    freeze_norm: bool = False
+    """Whether batch statistics stay as they start: for fine-tuning, and for parts of few patches, whose own statistics
+    are uncertain."""
     storage: Literal["float32", "float16", "bfloat16"] = "float32"
     """Type of the weights in the bundle."""
     summary: str = ""
@@ -244,10 +247,13 @@ class Optimiser:
     """Largest norm of the gradient; 0: no limit."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights that is validated and saved; 0: none."""
+    accumulate: int = 1
+    """Parts into which a batch is cut and whose gradients are added up before a step, so that less memory is needed."""
 
     def __post_init__(self) -> None:
         _require(self.lr > 0, f"lr = {self.lr}", "a number above 0")
         _require_at_least(0, self, "weight_decay", "warmup", "clip_norm")
+        _require_at_least(1, self, "accumulate")
         _require(0 <= self.momentum < 1, f"momentum = {self.momentum}", "0 to less than 1")
         _require(0 <= self.ema < 1, f"ema = {self.ema}", "0 to less than 1")
         _require(
@@ -284,12 +290,14 @@ class Run:
     criterion: Literal["mean_iou", "degradation_layer", "interface"] = "mean_iou"
     """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and of
     100 % less the error of the contact."""
+    patience: int = 0
+    """Validations without a better score after which the run stops early; 0: never."""
     max_minutes: float = 0.0
     """Time after which the run stops with a checkpoint, wherever the schedule stands; 0: none."""
 
     def __post_init__(self) -> None:
         _require_at_least(1, self, "steps", "validate_every", "validation_slices", "checkpoint_every", "log_every")
-        _require_at_least(0, self, "seed", "threads", "workers", "max_minutes")
+        _require_at_least(0, self, "seed", "threads", "workers", "max_minutes", "patience")
 
 
 @dataclass(frozen=True)
@@ -303,3 +311,9 @@ class Recipe:
     loss: Loss = field(default_factory=Loss)
     optimiser: Optimiser = field(default_factory=Optimiser)
     run: Run = field(default_factory=Run)
+
+    def __post_init__(self) -> None:
+        batch, parts = self.sampling.batch, self.optimiser.accumulate
+        _require(
+            batch % parts == 0, f"sampling.batch = {batch}", f"a multiple of optimiser.accumulate, which is {parts}"
+        )

@@ -18,13 +18,13 @@ import numpy.typing as npt
 import torch
 
 from ImplantSegLib import models, progress
-from ImplantSegLib.training import checkpoint
+from ImplantSegLib.training import checkpoint, parts
 from ImplantSegLib.training.batches import Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.interrupt import Interrupt
 from ImplantSegLib.training.losses import Terms, build_loss
-from ImplantSegLib.training.network import at_least, build_network, smallest_input
+from ImplantSegLib.training.network import at_least, build_network, smallest_input, training_mode
 from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
 from ImplantSegLib.training.validate import Scores, criterion, validate
 
@@ -55,6 +55,8 @@ class Fit:
         Steps that are done.
     best, best_step : dict, int
         Scores of the weights in the model file, and the step that they are of.
+    stale : int
+        Validations since then.
 
     Raises
     ------
@@ -89,7 +91,7 @@ class Fit:
         self.step, self.validated, self.within_step = 0, 0, False
         self.seconds, self.start = 0.0, time.monotonic()
         self.best: Scores = {}
-        self.best_step, self.best_value = 0, -math.inf
+        self.best_step, self.best_value, self.stale = 0, -math.inf, 0
 
     def run(self) -> Scores:
         """Train to the last step, the time limit or an interruption, and give the best scores.
@@ -122,7 +124,7 @@ class Fit:
                     self.validate()
                 if self.step and self.step % run.checkpoint_every == 0:
                     self.save()
-                if self.step == run.steps or time.monotonic() > deadline:
+                if self.step == run.steps or self.stopped_early or time.monotonic() > deadline:
                     break
                 losses.append(self.take_step(*next(batches)))
                 note = ""
@@ -133,6 +135,12 @@ class Fit:
         if self.validated < self.step:
             self.validate()
         self.save()
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether so many validations have brought nothing better that the run ends."""
+        patience = self.recipe.run.patience
+        return 0 < patience <= self.stale
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.recipe.run.steps
@@ -146,12 +154,9 @@ class Fit:
         self.within_step = True
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optimiser, self.step, self.recipe.run.steps)
-        images, labels = self.fabric.to_device((images, labels))
-        self.network.train()
+        training_mode(self.network, self.recipe.model.freeze_norm)
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
-        loss = torch.stack(list(terms.values())).sum()
-        self.fabric.backward(loss)
+        terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss))
         if optimiser.clip_norm:
             self.fabric.clip_gradients(self.network, self.optimiser, max_norm=optimiser.clip_norm)
         self.optimiser.step()
@@ -159,7 +164,19 @@ class Fit:
             update_average(self.average, self.network.module, self._average_decay())
         self.step += 1
         self.within_step = False
-        return {name: term.detach() for name, term in {"loss": loss, **terms}.items()}
+        return terms
+
+    def _backward(self, batch: list[parts.Part]) -> Terms:
+        """Add up the gradients of the parts of a batch, and give its loss and terms."""
+        total: Terms = {}
+        for part in batch:
+            images, labels = self.fabric.to_device((part.images, part.labels))
+            terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
+            loss = torch.stack(list(terms.values())).sum()
+            self.fabric.backward(part.share * loss)
+            for name, term in {"loss": loss, **terms}.items():
+                total[name] = total.get(name, 0) + part.share * term.detach()
+        return total
 
     def _average_decay(self) -> float:
         optimiser = self.recipe.optimiser
@@ -174,9 +191,13 @@ class Fit:
         value = criterion(scores, self.recipe.run) if scores else math.inf
         if value > self.best_value or not scores:  # without scores the latest weights are the best
             self._write_bundle(scores)
-            self.best, self.best_step, self.best_value = scores, self.step, value
+            self.best, self.best_step, self.best_value, self.stale = scores, self.step, value, 0
+        else:
+            self.stale += 1
         self.validated = self.step
         self.log.write(step=self.step, seconds=self._elapsed(), validation=scores)
+        if self.stopped_early:
+            self.log.write(step=self.step, seconds=self._elapsed(), stopped="patience", best_step=self.best_step)
 
     def predict(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Labels uint8 (Y, X) of an image float32 (Y, X)."""
@@ -215,6 +236,7 @@ class Fit:
             "best": self.best,
             "best_step": self.best_step,
             "best_value": self.best_value,
+            "stale": self.stale,
             "network": self.network.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state_dict() if self.average is not None else {},
@@ -236,3 +258,4 @@ class Fit:
             self.average.load_state_dict(state["average"])
         self.step, self.validated, self.seconds = state["step"], state["validated"], state["seconds"]
         self.best, self.best_step, self.best_value = state["best"], state["best_step"], state["best_value"]
+        self.stale = state.get("stale", 0)  # earlier versions had no patience

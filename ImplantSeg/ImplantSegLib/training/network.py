@@ -83,6 +83,15 @@ def build_network(recipe: Recipe, start: models.Bundle | None = None) -> torch.n
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def training_mode(network: torch.nn.Module, freeze_norm: bool) -> None:
+    """Let a network train; its batch statistics stay as they are when ``freeze_norm``, and are then what it uses."""
+    network.train()
+    if freeze_norm:
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
 def smallest_input(network: torch.nn.Module, recipe: Recipe) -> int:
     """Rows and columns in pixels that the network takes at least.
 

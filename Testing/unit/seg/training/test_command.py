@@ -96,6 +96,14 @@ def test_a_time_limit_is_told(run):
     assert "stopped at step 0 of 2 after run.max_minutes; go on with --resume" in told
 
 
+def test_an_early_stop_is_told(run, monkeypatch):
+    monkeypatch.setattr("ImplantSegLib.training.fit.criterion", lambda *_: 1.0)
+    code, told, _ = run("--set", "run.patience=1", "--set", "run.validate_every=1", "--set", "run.steps=9")
+    assert code == 0
+    assert "stopped early at step 2: no better score in 1 validations (run.patience)" in told
+    assert "model of step 1" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

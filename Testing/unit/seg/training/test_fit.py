@@ -187,6 +187,66 @@ def test_without_validation_the_latest_weights_are_kept(start):
     assert all(torch.equal(state[key], value) for key, value in fit.network.module.state_dict().items())
 
 
+EXACT = {"loss.dice": 0.0, "sampling.batch": 4, "optimiser.kind": "sgd", "optimiser.lr": 0.05, "run.steps": 4}
+"""A run whose loss is a mean over pixels: parts of a batch give what the batch gives."""
+
+
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_parts_of_a_batch_that_are_added_up_give_the_weights_of_the_batch(start, accumulate):
+    frozen = {**EXACT, "model.freeze_norm": True}
+    whole, cut = start("whole", frozen), start("cut", {**frozen, "optimiser.accumulate": accumulate})
+    for fit in (whole, cut):
+        fit.batches.scans[0].labels[:, 20:] = 255  # parts hold more and fewer known pixels
+        fit.run()
+    for key, value in whole.network.module.state_dict().items():
+        torch.testing.assert_close(cut.network.module.state_dict()[key], value, rtol=1e-4, atol=1e-6, msg=key)
+    assert lines(whole)[2]["loss"] == pytest.approx(lines(cut)[2]["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_batch_statistics_stay_and_are_used(start, frozen):
+    fit = start(changes={"model.freeze_norm": frozen, "run.steps": 2})
+    before = {key: value.clone() for key, value in fit.network.module.state_dict().items()}
+    fit.run()
+    changed = {key for key, value in fit.network.module.state_dict().items() if not torch.equal(value, before[key])}
+    assert any(key.endswith("weight") for key in changed)
+    assert any(key.endswith("running_mean") for key in changed) is not frozen
+
+
+def test_a_batch_that_cannot_be_cut_is_refused(start):
+    with pytest.raises(InputError, match=r"sampling.batch = 4, wanted a multiple of optimiser.accumulate, which is 3"):
+        start(changes={**EXACT, "optimiser.accumulate": 3})
+
+
+def test_the_average_of_a_fine_tuned_run_remembers_the_weights_that_it_started_from(start):
+    fit = start(changes={"model.init_from": "elsewhere", "optimiser.lr": 0.1, "run.steps": 1, "optimiser.warmup": 0})
+    before = fit.average.state_dict()["head.bias"].clone()
+    fit.run()
+    expected = 0.9 * before + 0.1 * fit.network.module.state_dict()["head.bias"]
+    torch.testing.assert_close(fit.average.state_dict()["head.bias"], expected)
+
+
+def test_a_run_that_gets_no_better_stops_early_and_a_resumed_one_stays_stopped(start, monkeypatch):
+    values = iter([3.0, 5.0, 5.0, 4.0])
+    monkeypatch.setattr("ImplantSegLib.training.fit.criterion", lambda *_: next(values))
+    changes = {"run.steps": 20, "run.validate_every": 2, "run.patience": 2}
+    fit = start(changes=changes)
+    stop_at(fit, 7, kill)  # after the validation that was the first without a gain
+    with pytest.raises(KilledError):
+        fit.run()
+    again = start(changes=changes)
+    again.restore()
+    assert (again.step, again.stale) == (6, 1)
+    again.run()
+    assert (again.step, again.best_step, again.stopped_early) == (8, 4, True)
+    told = {**lines(again)[-1], "seconds": 0}
+    assert told == {"step": 8, "seconds": 0, "stopped": "patience", "best_step": 4}
+    once_more = start(changes=changes)
+    once_more.restore()
+    once_more.run()
+    assert once_more.step == 8
+
+
 def test_validation_slices_smaller_than_the_network_takes_are_filled_up(start, make_scan):
     fit = start(changes={"sampling.patch": [64, 64], "model.network": "scaled_unet", "data.axes": [1]})
     small = make_scan(shape=(9, 20, 44))
