@@ -7,8 +7,9 @@
 *uniform* is how the paper's framework trains: crops anywhere, cross-entropy of the hardest pixels. *targeted* takes
 patches by class, contact and surface, and adds the losses for the layer and the interface. All else is alike: network,
 initial weights, steps, optimiser, augmentation. Crops of the paper's six training phantoms train (fold 0 of four
-validates), those of its two test phantoms and of the ten of the test cohort test. Measures are taken in the true pose,
-so that no registration speaks in. What is done is kept in the folder and not done again.
+validates), those of its two test phantoms and of the ten of the test cohort test: nine of sites that were trained on,
+epiphysis and metaphysis, and three of the diaphysis, which was not, as in the paper. Measures are taken in the true
+pose, so that no registration speaks in. What is done is kept in the folder and not done again.
 """
 
 from __future__ import annotations
@@ -158,7 +159,20 @@ def main() -> None:
     done = {
         trial: json.loads(path.read_text("utf-8")) for trial in trials if (path := rows_of(trial, options)).exists()
     }
-    print(table(done), paired(done), footing(done, options), sep="\n\n")
+    for site, is_meant in (("sites that were trained on", seen), ("diaphysis, not trained on", unseen)):
+        some = {trial: [row for row in rows if is_meant(row)] for trial, rows in done.items()}
+        print(f"{site}:", table(some), paired(some), sep="\n\n", end="\n\n")
+    print(footing(done, options))
+
+
+def unseen(row: Row) -> bool:
+    """Whether a scan is of a site that the training phantoms do not have."""
+    return row["scan"].startswith("diaphysis")
+
+
+def seen(row: Row) -> bool:
+    """Whether a scan is of a site that was trained on."""
+    return not unseen(row)
 
 
 def cohort(name: str, options: argparse.Namespace) -> Path:
