@@ -19,6 +19,7 @@ from ImplantSegLib.inference.predict import disk_bytes
 if TYPE_CHECKING:
     from ImplantSegLib.inference.plan import Plan
     from ImplantSegLib.inference.runtime import Predictor
+    from ImplantSegLib.models import Bundle
     from ImplantSegLib.volumes import Volume
 
 _TIMED_PIXELS = {"cpu": 512, "cuda": 1024}
@@ -106,7 +107,6 @@ def estimate(job: SegmentJob, model: Model) -> Estimate:
     scan = part_of(open_scan(job, model.bundle, look=False), job)
     device = runtime.choose_device(job.device)
     precision = runtime.choose_precision(job.precision, device)
-    reach_px = runtime.receptive_field(model.network)
     plan = cut(scan, job, model.pixel_bytes, device)
     predictor = runtime.Predictor(model.network, plan.windows, device, precision, job.mirror)
     windows = plan.windows.of(scan.shape[1:])
@@ -127,7 +127,7 @@ def estimate(job: SegmentJob, model: Model) -> Estimate:
         memory_bytes=plan.memory_bytes,
         disk_bytes=needed,
         seconds=_seconds(predictor, plan, scan, job.reach),
-        warnings=advice(scan, model.bundle) + _too_small(scan, reach_px) + _too_full(job, needed),
+        warnings=advice(scan, model.bundle) + _too_small(scan, model.bundle) + _too_full(job, needed),
     )
 
 
@@ -151,13 +151,15 @@ def _seconds_per_pixel(predictor: Predictor, height: int, width: int) -> float:
     return (time.perf_counter() - start) / image.numel()
 
 
-def _too_small(scan: Volume, reach_px: int) -> list[str]:
-    height, width = scan.shape[1:]
-    if min(height, width) >= reach_px:
+def _too_small(scan: Volume, bundle: Bundle) -> list[str]:
+    """Say when slices are smaller than what the network saw while it was trained."""
+    rows, columns = scan.shape[1:]
+    patch = bundle.provenance.get("recipe", {}).get("sampling", {}).get("patch", (0, 0))
+    if min(rows, columns) >= min(patch):
         return []
     return [
-        f"the slices ({height} × {width} pixels) are smaller than the {reach_px} pixels that the model sees around a "
-        "voxel: its labels may be worse than its scores"
+        f"the slices ({rows} × {columns} pixels) are smaller than the patches of {patch[0]} × {patch[1]} that the "
+        "model was trained on: its labels may be worse than its scores"
     ]
 
 

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.inference import tiling
 from ImplantSegLib.models.cost import bytes_per_pixel as bytes_per_pixel
-from ImplantSegLib.models.cost import receptive_field as receptive_field
 
 CLASSES = 4
 

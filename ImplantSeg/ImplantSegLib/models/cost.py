@@ -1,8 +1,7 @@
-"""What a network needs, told by its layers at work on a small image: memory per pixel, and how far it sees."""
+"""What a network needs, told by its layers at work on a small image."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -29,26 +28,6 @@ def bytes_per_pixel(network: nn.Module) -> int:
 
     side = _observed(network, count)
     return -(-total // side**2)
-
-
-def receptive_field(network: nn.Module) -> int:
-    """Pixels along an axis that the logits of one voxel depend on: a bound from the kernels of all convolutions.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Takes (B, 1, Y, X); its layers are passed one after the other, as in a U-Net.
-    """
-    layers: list[tuple[int, int]] = []  # pixels of each layer's input along an axis, and its reach in them
-
-    def note(layer: nn.Module, inputs: Any, _output: Any) -> None:
-        if isinstance(layer, nn.Conv2d):
-            layers.append((int(inputs[0].shape[-1]), (layer.kernel_size[0] - 1) * int(layer.dilation[0])))
-
-    side = _observed(network, note)
-    widths = [width for width, _ in layers]
-    pooled = sum(side // min(pair) for pair in itertools.pairwise(widths) if pair[0] != pair[1])  # a coarse pixel each
-    return 1 + pooled + sum(reach * side // width for width, reach in layers)
 
 
 def _observed(network: nn.Module, look: Callable[[nn.Module, Any, Any], None]) -> int:

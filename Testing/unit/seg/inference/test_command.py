@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from ImplantSegLib import cli
+from ImplantSegLib import cli, models
 from ImplantSegLib.volumes import Volume, read, write
 
 
@@ -54,14 +55,16 @@ def test_json_without_dry_run_is_refused(case, tmp_path, capsys):
 
 
 def test_dry_run_tells_what_speaks_against_the_run(case, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ImplantSegLib.inference.runtime.receptive_field", lambda _: 37)
+    bundle = models.load(case.model)
+    trained = dataclasses.replace(bundle, provenance={"recipe": {"sampling": {"patch": [48, 37]}}})
+    models.save(case.model, trained, bundle.load_state())
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**4}))
     arguments = (case.scan, tmp_path / "new" / "labels.nrrd", "--model", case.model, "--spacing-um", "8,4,4")
     voxels, cubes, small, disk = told_as_json(capsys, *arguments)["warnings"]
     assert voxels.startswith("the voxels of the scan (8 × 4 × 4 µm) are 0.50 times as large as the 10 × 10 × 10 µm")
     assert voxels.endswith("(implantseg preprocess SCAN BINNED --bin 2)")
     assert "no cubes" in cubes
-    assert "(40 × 36 pixels) are smaller than the 37 pixels" in small
+    assert "(40 × 36 pixels) are smaller than the patches of 48 × 37 that the model was trained on" in small
     assert "the run needs 39 KiB of disk, 9.8 KiB are free" in disk
 
 

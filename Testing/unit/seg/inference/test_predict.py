@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import TINY
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError, MemoryLimitError
@@ -310,13 +311,14 @@ def test_impossible_options_are_refused(wrong):
         SegmentJob(Path("a"), Path("b"), **wrong)
 
 
-def test_real_network_runs_on_odd_sizes(tmp_path):
-    network = build("unet", width=4)
-    save(tmp_path / "unet.safetensors", Bundle("unet", {"width": 4}), network.state_dict())
+@pytest.mark.parametrize("name", TINY)
+def test_every_network_runs_on_odd_sizes(name, tmp_path):
+    network = build(name, **TINY[name])
+    save(tmp_path / "tiny.safetensors", Bundle(name, TINY[name]), network.state_dict())
     array = np.random.default_rng(0).integers(0, 255, (2, 37, 53)).astype(np.uint8)
     write(Volume(array, (0.01,) * 3), tmp_path / "scan.nrrd")
     found = segment(
-        SegmentJob(tmp_path / "scan.nrrd", tmp_path / "labels.nrrd", str(tmp_path / "unet.safetensors"), fov="box")
+        SegmentJob(tmp_path / "scan.nrrd", tmp_path / "labels.nrrd", str(tmp_path / "tiny.safetensors"), fov="box")
     ).found
     assert read(tmp_path / "labels.nrrd").shape == (2, 37, 53)
     assert json.dumps(found)

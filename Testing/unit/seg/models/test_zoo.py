@@ -1,21 +1,16 @@
 """The contract that every network of the zoo fulfils."""
 
+import shutil
+
 import pytest
 import torch
+from tiny import TINY
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.labels import NAMES
 from ImplantSegLib.models import ZOO, Bundle, build, load, save
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-TINY = {
-    "unet": {"width": 2},
-    "scaled_unet": {"width": 2},
-    "hrnet": {"width": 2, "stem": 4, "blocks": 1, "modules": (1, 1, 1)},
-    "u2net": {"width": 4},
-}
-"""Options that make a network small enough for a test."""
 
 PUBLISHED_MILLIONS = {"unet": 17.26, "scaled_unet": 17.30, "hrnet": 55.41, "u2net": 44.05}
 
@@ -103,9 +98,29 @@ class TestEveryNetwork:
         program = torch.export.export(network, (x,))
         torch.testing.assert_close(program.module()(x), network(x))
 
+    @pytest.mark.filterwarnings("ignore")  # of torch's compiler, about torch
+    def test_can_be_traced_whole_by_the_compiler(self, network):
+        x = images(1, 1, 32, 32)
+        network.eval()
+        with torch.no_grad():
+            compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+            torch.testing.assert_close(compiled(x), network(x))
+        torch.compiler.reset()
+
     def test_has_a_test_size_and_a_summary(self, name):
         assert set(TINY) == set(PUBLISHED_MILLIONS) == set(ZOO)
         assert ZOO[name].summary
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler, which torch.compile needs on a CPU")
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about torch
+@pytest.mark.slow
+def test_compiled_code_computes_the_same():
+    network = build("unet", width=2, levels=2).eval()
+    x = images(1, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(network)(x), network(x), rtol=1e-3, atol=1e-4)
+    torch.compiler.reset()
 
 
 @pytest.mark.parametrize(

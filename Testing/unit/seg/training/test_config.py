@@ -28,16 +28,22 @@ class TestEveryPackagedRecipe:
         assert shlex.split(line)[:6] == ["#", "implantseg", "train", name, "-o", f"runs/{name}"]
 
 
-def test_the_networks_of_the_paper_have_a_recipe():
-    assert {"compact_unet", "unet", "scaled_unet"} <= set(packaged_recipes())
+@pytest.mark.parametrize("network", ZOO)
+def test_a_network_has_a_recipe_with_the_settings_of_the_paper_and_one_with_ours(network):
+    for name in (network, f"{network}_paper"):
+        _, recipe = load_recipe(name, [])
+        assert recipe.model.network == network
+        targeted = recipe.sampling.by_class + recipe.sampling.contact + recipe.sampling.surface
+        assert (targeted > 0) == (recipe.loss.contact > 0) == (name == network)
 
 
-def test_the_recipe_of_the_u_net_has_the_settings_of_the_paper():
-    _, recipe = load_recipe("unet", [])
+@pytest.mark.parametrize("name", ["unet_paper", "hrnet_paper", "u2net_paper"])
+def test_the_recipes_of_tomoseg_have_the_settings_of_the_paper(name):
+    _, recipe = load_recipe(name, [])
     optimiser = recipe.optimiser
     assert (optimiser.kind, optimiser.lr, optimiser.momentum, optimiser.weight_decay) == ("sgd", 0.01, 0.9, 1e-3)
     assert (recipe.sampling.patch, recipe.sampling.batch) == ([1024, 1024], 10)
-    assert (recipe.loss.dice, recipe.loss.hardest, recipe.loss.hardest_below) == (0, 100_000, 0.9)
+    assert (recipe.loss.dice, recipe.loss.hardest, recipe.loss.hardest_below) == (0, 200_000, 0.9)
     assert sum((recipe.sampling.by_class, recipe.sampling.contact, recipe.sampling.surface)) == 0
     assert recipe.data.folds == 4
 

@@ -1,13 +1,16 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
+from tiny import TINY
 
 from ImplantSegLib import models, progress
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.training import checkpoint
+from ImplantSegLib.training.command import load_recipe, packaged_recipes
 from ImplantSegLib.training.config import Optimiser
 from ImplantSegLib.training.fit import MODEL, Fit
 from ImplantSegLib.training.optimiser import average_decay, learning_rate, update_average
@@ -252,6 +255,18 @@ def test_validation_slices_smaller_than_the_network_takes_are_filled_up(start, m
     small = make_scan(shape=(9, 20, 44))
     image, _ = small.cut(1, 10, slice(None), slice(None))
     assert fit.predict(image).shape == (9, 44)
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_every_packaged_recipe_trains(name, make_scan, tmp_path):
+    _, recipe = load_recipe(
+        name, ["run.steps=1", "run.validation_slices=1", "sampling.batch=2", "sampling.patch=[64,64]"]
+    )
+    network = recipe.model.network
+    recipe = replace(recipe, model=replace(recipe.model, options=TINY[network]))
+    fit = Fit(recipe, [make_scan("a")], [make_scan("b", 1)], tmp_path, models.Bundle(network, TINY[network]))
+    assert fit.run()["mean_iou_percent"] is not None
+    assert [line["step"] for line in lines(fit)] == [1, 1]
 
 
 def test_patches_smaller_than_the_network_takes_are_refused(start):
