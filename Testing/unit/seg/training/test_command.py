@@ -131,7 +131,7 @@ def test_the_output_needs_a_place(run, tmp_path):
 def test_help_names_the_packaged_recipes(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
-    assert "compact_unet, hrnet, hrnet_paper, scaled_unet" in " ".join(capsys.readouterr().out.split())
+    assert "compact_unet, finetune, hrnet, hrnet_paper" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_that_may_not_be_written_is_told_before_a_cohort_is_made(run, tmp_path, monkeypatch):
