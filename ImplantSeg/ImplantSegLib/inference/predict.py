@@ -189,14 +189,20 @@ def smoothed_slab(run: Run, z: slice) -> npt.NDArray[np.float32]:
     reach = run.job.reach
     first, last = max(z.start - reach, 0), min(z.stop + reach, run.scan.shape[0])
     values = run.predictor.block(grey_slab(run.scan, slice(first, last)))
-    if reach:
-        from scipy.ndimage import gaussian_filter1d
-
-        rows = max(1, _AT_ONCE // max(values[0, :, 0].size, 1))
-        for one, start in itertools.product(values, range(0, values.shape[2], rows)):  # a second copy of a part only
-            part = one[:, start : start + rows]
-            part[...] = gaussian_filter1d(part, run.job.across, axis=0, mode="nearest", radius=reach)
+    average_across(values, run.job.across, reach)
     return values[:, z.start - first : z.stop - first]
+
+
+def average_across(values: npt.NDArray[np.float32], sigma: float, reach: int) -> None:
+    """Average probabilities (4, nz, Y, X) across slices, in place, by a Gaussian cut at ``reach`` slices."""
+    if not reach:
+        return
+    from scipy.ndimage import gaussian_filter1d
+
+    rows = max(1, _AT_ONCE // max(values[0, :, 0].size, 1))
+    for one, start in itertools.product(values, range(0, values.shape[2], rows)):  # a second copy of a part only
+        part = one[:, start : start + rows]
+        part[...] = gaussian_filter1d(part, sigma, axis=0, mode="nearest", radius=reach)
 
 
 def grey_slab(scan: Volume, z: slice) -> npt.NDArray[np.float32]:

@@ -282,22 +282,24 @@ class Run:
     validate_every: int = 500
     """Steps between validations."""
     validation_slices: int = 16
-    """Slices of each validation scan and axis that are predicted whole, evenly spaced."""
+    """Slices of each validation scan and axis that are predicted whole, evenly spaced; 0: the whole scans along z, with
+    probabilities averaged across slices as ``segment`` does, and the bone–implant contact of the volume."""
     checkpoint_every: int = 250
     """Steps between checkpoints."""
     log_every: int = 25
     """Steps between lines of the log."""
     criterion: Literal["mean_iou", "degradation_layer", "interface"] = "mean_iou"
     """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and of
-    100 % less the error of the contact."""
+    100 % less the error of the bone–implant contact: of the volume where whole scans are validated, else of the contact
+    in the slices."""
     patience: int = 0
     """Validations without a better score after which the run stops early; 0: never."""
     max_minutes: float = 0.0
     """Time after which the run stops with a checkpoint, wherever the schedule stands; 0: none."""
 
     def __post_init__(self) -> None:
-        _require_at_least(1, self, "steps", "validate_every", "validation_slices", "checkpoint_every", "log_every")
-        _require_at_least(0, self, "seed", "threads", "workers", "max_minutes", "patience")
+        _require_at_least(1, self, "steps", "validate_every", "checkpoint_every", "log_every")
+        _require_at_least(0, self, "validation_slices", "seed", "threads", "workers", "max_minutes", "patience")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,10 @@ from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.interrupt import Interrupt
 from ImplantSegLib.training.losses import Terms, build_loss
-from ImplantSegLib.training.network import at_least, build_network, smallest_input, training_mode
+from ImplantSegLib.training.network import build_network, check_patch, training_mode
 from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
 from ImplantSegLib.training.validate import Scores, criterion, validate
+from ImplantSegLib.training.wholescan import Predict, predictor
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Fit:
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         network = build_network(recipe, start)
-        self.smallest_input = smallest_input(network, recipe)
+        check_patch(network, recipe)
         self.batches = Batches(training, recipe)
         self.fabric = Fabric(accelerator=recipe.run.device, devices=1, precision=recipe.run.precision)
         self.network, self.optimiser = self.fabric.setup(network, build_optimiser(network, recipe.optimiser))
@@ -186,8 +188,10 @@ class Fit:
     def validate(self) -> None:
         """Score the weights (their average, when there is one); the best are kept as a bundle."""
         scores: Scores = {}
+        worst: list[dict[str, Any]] = []
         if self.validation:
-            scores = validate(self.predict, self.validation, self.recipe.data.axes, self.recipe.run)
+            predict, recipe = self.predictor(), self.recipe
+            scores, worst = validate(predict, self.validation, recipe.data.axes, recipe.run)
         value = criterion(scores, self.recipe.run) if scores else math.inf
         if value > self.best_value or not scores:  # without scores the latest weights are the best
             self._write_bundle(scores)
@@ -195,19 +199,21 @@ class Fit:
         else:
             self.stale += 1
         self.validated = self.step
-        self.log.write(step=self.step, seconds=self._elapsed(), validation=scores)
+        self.log.write(step=self.step, seconds=self._elapsed(), validation=scores, worst=worst)
         if self.stopped_early:
             self.log.write(step=self.step, seconds=self._elapsed(), stopped="patience", best_step=self.best_step)
 
+    def predictor(self) -> Predict:
+        """Give a function from an image float32 (Y, X) to probabilities float32 (4, Y, X), as ``segment`` makes them.
+
+        Its weights are a copy of those of now. It raises :class:`KeyboardInterrupt` when the run was told to stop.
+        """
+        network = copy.deepcopy(self._weights())
+        return predictor(network, self.fabric.device, self.recipe.run.precision, self.interrupt.check)
+
     def predict(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Labels uint8 (Y, X) of an image float32 (Y, X)."""
-        self.interrupt.check()
-        network = self._weights().eval()
-        rows, columns = image.shape
-        x = self.fabric.to_device(at_least(torch.from_numpy(image)[None, None], self.smallest_input))
-        with torch.no_grad(), self.fabric.autocast():
-            logits = network(x.contiguous(memory_format=torch.channels_last))
-        return logits[0, :, :rows, :columns].argmax(0).to(torch.uint8).cpu().numpy()
+        return self.predictor()(image).argmax(axis=0).astype(np.uint8)
 
     def _weights(self) -> torch.nn.Module:
         return self.network.module if self.average is None else self.average

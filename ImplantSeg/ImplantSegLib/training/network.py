@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from ImplantSegLib import models
 from ImplantSegLib.errors import InputError
@@ -92,13 +91,13 @@ def training_mode(network: torch.nn.Module, freeze_norm: bool) -> None:
                 module.eval()
 
 
-def smallest_input(network: torch.nn.Module, recipe: Recipe) -> int:
-    """Rows and columns in pixels that the network takes at least.
+def check_patch(network: torch.nn.Module, recipe: Recipe) -> None:
+    """Refuse patches that are too small for the network.
 
     Raises
     ------
     InputError
-        When the patches of the recipe are smaller.
+        When patches are smaller than that.
     """
     smallest = int(getattr(network, "smallest_input", 1))
     if min(recipe.sampling.patch) < smallest:
@@ -106,10 +105,3 @@ def smallest_input(network: torch.nn.Module, recipe: Recipe) -> int:
             f"got patches of {recipe.sampling.patch} pixels, wanted at least {smallest} for {recipe.model.network!r}",
             "correct sampling.patch",
         )
-    return smallest
-
-
-def at_least(x: torch.Tensor, size: int) -> torch.Tensor:
-    """Images (B, C, Y, X) whose edges are repeated below and on the right where Y or X is smaller than ``size``."""
-    missing = [max(size - extent, 0) for extent in x.shape[-2:]]
-    return F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else x

@@ -182,6 +182,40 @@ def test_the_model_file_holds_the_averaged_weights_and_their_scores(start):
     assert not all(torch.equal(state[key], value) for key, value in fit.network.module.state_dict().items())
 
 
+def test_whole_scans_are_validated_and_the_log_names_their_worst_slices(start):
+    fit = start(changes={"run.validation_slices": 0, "run.steps": 2, "run.validate_every": 2})
+    scores = fit.run()
+    assert {"bic_error_percent", "bic_bias_percent"} <= scores.keys()
+    told = next(line for line in lines(fit) if "validation" in line)
+    assert told["validation"] == scores
+    assert {one["scan"] for one in told["worst"]} == {"c"}
+    assert "worst" not in models.load(fit.folder / MODEL).scores
+
+
+def test_a_validation_stops_when_it_is_told_to_and_is_made_up_for(start):
+    changes = {"run.validation_slices": 0, "run.steps": 2, "run.validate_every": 2}
+    fit = start("stopped", changes)
+    fit.interrupt.asked = True
+    with pytest.raises(KeyboardInterrupt):
+        fit.validate()
+    assert fit.validated == 0
+    whole = start("whole", changes)
+    scores = whole.run()
+    stopped = start("again", changes)
+    validate = stopped.validate
+
+    def interrupted():
+        stopped.interrupt.asked = True
+        validate()
+
+    stopped.validate = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    again = start("again", changes)
+    again.restore()
+    assert again.run() == scores
+
+
 def test_without_validation_the_latest_weights_are_kept(start):
     fit = start(changes={"optimiser.ema": 0.0}, validate=False)
     assert fit.run() == {}
