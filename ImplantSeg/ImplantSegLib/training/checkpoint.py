@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import atomic_path, write_text
+from ImplantSegLib.files import atomic_path, explained_os_errors, write_text
 from ImplantSegLib.training.config import Recipe
 
 CHECKPOINT = "checkpoint.pt"
@@ -20,12 +22,26 @@ MAY_CHANGE = ("data.cache", "run.max_minutes", "run.threads", "run.workers", "ru
 """Keys of the recipe that a resumed run may change: they say where and how fast, not what."""
 
 
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
+    *(RuntimeError, EOFError, KeyError, OSError, ValueError),
+)
+"""What reading a damaged checkpoint raises, found by flipping its bits."""
+
+
 def save(folder: Path, state: dict[str, Any], recipe: Recipe) -> None:
-    """Write the checkpoint: tensors, numbers and text only, so that reading it executes nothing."""
+    """Write the checkpoint: tensors, numbers and text only, so that reading it executes nothing.
+
+    Raises
+    ------
+    InputError
+        When the disk is full or the folder may not be written; an earlier checkpoint is left as it was.
+    """
     import torch
 
-    with atomic_path(folder / CHECKPOINT) as temporary:
-        torch.save({**state, "recipe": json.dumps(dataclasses.asdict(recipe))}, temporary)
+    # into a stream, as torch hides the reason when it writes to a path and the disk is full
+    with atomic_path(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
+        torch.save({**state, "recipe": json.dumps(dataclasses.asdict(recipe))}, stream)
 
 
 def load(folder: Path, recipe: Recipe) -> dict[str, Any]:
@@ -41,14 +57,24 @@ def load(folder: Path, recipe: Recipe) -> dict[str, Any]:
     path = folder / CHECKPOINT
     if not path.is_file():
         raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
+    with explained_os_errors(path, "read"):
+        path.open("rb").close()  # what fails from here on is damage
     try:
+        _check_sums(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         before = json.loads(state.pop("recipe"))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, json.JSONDecodeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"the checkpoint {path} is damaged", "start again in another folder") from error
     # keys that the recipes of earlier versions did not have had their default values
     _refuse_changes(jobs.from_mapping(Recipe, before, str(path)), recipe, folder)
     return state
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every file of the archive with its checksum: torch does not, and a flipped bit would change a weight."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile
 
 
 def _refuse_changes(before: Recipe, now: Recipe, folder: Path) -> None:
@@ -85,8 +111,14 @@ class Log:
         write_text(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, **record: Any) -> None:
-        """Append one record."""
-        with self.path.open("a", encoding="utf-8") as stream:
+        """Append one record.
+
+        Raises
+        ------
+        InputError
+            When the disk is full.
+        """
+        with explained_os_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
 

@@ -23,6 +23,7 @@ from ImplantSegLib.training import checkpoint, parts
 from ImplantSegLib.training.batches import Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
+from ImplantSegLib.training.failures import check_finite, explained_memory
 from ImplantSegLib.training.interrupt import Interrupt
 from ImplantSegLib.training.losses import Terms, build_loss
 from ImplantSegLib.training.network import build_network, check_patch, training_mode
@@ -102,10 +103,14 @@ class Fit:
         ------
         KeyboardInterrupt
             After the checkpoint was written, when the run was told to stop.
+        InputError
+            When the loss is no number, or the disk is full.
+        MemoryLimitError
+            When memory runs out.
         """
         self.start = time.monotonic()
         self.log = checkpoint.Log(self.folder / checkpoint.LOG, self.step)
-        with self.interrupt:
+        with self.interrupt, explained_memory(self.recipe):
             try:
                 self._loop()
             except KeyboardInterrupt:
@@ -151,6 +156,11 @@ class Fit:
         """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X).
 
         Gives ``loss``, which is minimised, and the terms that it is the sum of.
+
+        Raises
+        ------
+        InputError
+            When the loss or its gradient is no number; the weights are left as they were.
         """
         optimiser = self.recipe.optimiser
         self.within_step = True
@@ -159,8 +169,8 @@ class Fit:
         training_mode(self.network, self.recipe.model.freeze_norm)
         self.optimiser.zero_grad(set_to_none=True)
         terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss))
-        if optimiser.clip_norm:
-            self.fabric.clip_gradients(self.network, self.optimiser, max_norm=optimiser.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), optimiser.clip_norm or math.inf)
+        check_finite(float(terms["loss"]), float(norm), self.step + 1, self.optimiser.param_groups[0]["lr"])
         self.optimiser.step()
         if self.average is not None:
             update_average(self.average, self.network.module, self._average_decay())

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,6 +50,26 @@ def test_a_damaged_checkpoint_is_refused(saved, recipe, change):
     saved.write_bytes(change(saved.read_bytes()))
     with pytest.raises(InputError, match="is damaged; start again in another folder"):
         checkpoint.load(saved.parent, recipe())
+
+
+def test_a_flipped_bit_in_a_weight_is_damage(saved, recipe):
+    data = bytearray(saved.read_bytes())
+    data[data.index(torch.arange(4.0).numpy().tobytes())] ^= 1
+    saved.write_bytes(data)
+    assert torch.load(saved, weights_only=True)["weights"][0] != 0  # torch does not mind
+    with pytest.raises(InputError, match="is damaged"):
+        checkpoint.load(saved.parent, recipe())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_told_and_the_earlier_checkpoint_stays(saved, recipe, monkeypatch):
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode: opened(path if mode == "rb" else Path("/dev/full"), mode))
+    with pytest.raises(InputError, match=r"cannot write .*checkpoint.pt: the disk is full; free some space"):
+        checkpoint.save(saved.parent, {"step": 4, "weights": torch.arange(9000.0)}, recipe())
+    monkeypatch.undo()
+    assert checkpoint.load(saved.parent, recipe())["step"] == 3
+    assert [path.name for path in saved.parent.iterdir()] == [checkpoint.CHECKPOINT]
 
 
 class Payload:

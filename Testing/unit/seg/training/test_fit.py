@@ -1,14 +1,16 @@
+import errno
 import json
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import TINY
 
 from ImplantSegLib import models, progress
-from ImplantSegLib.errors import InputError
+from ImplantSegLib.errors import InputError, MemoryLimitError
 from ImplantSegLib.training import checkpoint
 from ImplantSegLib.training.command import load_recipe, packaged_recipes
 from ImplantSegLib.training.config import Optimiser
@@ -282,6 +284,83 @@ def test_a_run_that_gets_no_better_stops_early_and_a_resumed_one_stays_stopped(s
     once_more.restore()
     once_more.run()
     assert once_more.step == 8
+
+
+def spoil(fit, step, how):
+    """Make the terms of the loss something else in one step."""
+    loss = fit.loss
+    fit.loss = lambda outputs, labels: (how if fit.step == step else lambda terms: terms)(loss(outputs, labels))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        (lambda terms: {**terms, "dice": terms["dice"] * float("nan")}, "the loss is nan in step 4 at"),
+        (lambda terms: {"dice": terms["dice"] * 1e38 * 1e38}, "the loss is inf in step 4 at"),
+        # the derivative of a root at 0
+        (lambda terms: {"dice": (terms["dice"] * 0).sqrt()}, "the gradient of the loss 0 has norm nan in step 4 at"),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_the_run_and_spoils_nothing(start, how, words):
+    fit = start(changes={"optimiser.clip_norm": 0.0})
+    spoil(fit, 3, how)
+    with pytest.raises(InputError, match=words):
+        fit.run()
+    assert all(value.isfinite().all() for value in fit.network.module.state_dict().values())
+    again = start(changes={"optimiser.clip_norm": 0.0})
+    again.restore()
+    assert again.step == 2
+    again.run()
+    assert again.step == 6
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError()])
+def test_too_little_memory_is_told_with_its_remedy(start, error):
+    fit = start()
+
+    def fail(terms):
+        raise error
+
+    spoil(fit, 3, fail)
+    with pytest.raises(MemoryLimitError, match=r"of 2 patches of 32 × 32 pixels in 1 part; .* smaller sampling.batch"):
+        fit.run()
+    again = start()
+    again.restore()
+    assert again.step == 2
+
+
+@pytest.mark.parametrize("file", [checkpoint.CHECKPOINT, checkpoint.LOG, MODEL])
+def test_a_full_disk_is_told_and_the_run_goes_on_from_the_earlier_checkpoint(start, monkeypatch, file):
+    whole = start("whole", validate=False)  # the model is written whenever it is validated
+    whole.run()
+    fit = start("full", validate=False)
+    stop_at(fit, 4, lambda: fill_disk(monkeypatch, file))
+    with pytest.raises(InputError, match=rf"cannot write .*{file}: the disk is full; free some space"):
+        fit.run()
+    monkeypatch.undo()
+    again = start("full", validate=False)
+    again.restore()
+    assert again.step == {checkpoint.CHECKPOINT: 2, checkpoint.LOG: 2, MODEL: 4}[file]
+    again.run()
+    assert_same(again, whole)
+    assert models.load(again.folder / MODEL).weights_sha256 == models.load(whole.folder / MODEL).weights_sha256
+
+
+def fill_disk(monkeypatch, file):
+    """Let every writing of a file end as it does on a full disk."""
+    opened = Path.open
+
+    def full(path, mode="r", *args, **kwargs):
+        if file in path.name and mode not in ("r", "rb"):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return opened(path, mode, *args, **kwargs)
+
+    def full_bytes(path, data):
+        with full(path, "wb") as stream:
+            stream.write(data)
+
+    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(Path, "write_bytes", full_bytes)
 
 
 def test_validation_slices_smaller_than_the_network_takes_are_filled_up(start, make_scan):
