@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ class Fit:
         Scores of the weights in the model file, and the step that they are of.
     stale : int
         Validations since then.
+    losses : list of dict
+        Terms of the steps that are not yet in the log.
 
     Raises
     ------
@@ -92,6 +95,7 @@ class Fit:
         self.loss = build_loss(recipe.loss)
         self.interrupt = Interrupt()
         self.step, self.validated, self.within_step = 0, 0, False
+        self.losses: list[dict[str, float]] = []
         self.seconds, self.start = 0.0, time.monotonic()
         self.best: Scores = {}
         self.best_step, self.best_value, self.stale = 0, -math.inf, 0
@@ -125,7 +129,6 @@ class Fit:
         deadline = time.monotonic() + 60 * run.max_minutes if run.max_minutes else math.inf
         with progress.stage("train", run.steps, "step") as advance, self.batches.start(self.step) as batches:
             advance(self.step)
-            losses: list[Terms] = []
             while True:
                 if self._due(run.validate_every) and self.validated < self.step:
                     self.validate()
@@ -133,11 +136,8 @@ class Fit:
                     self.save()
                 if self.step == run.steps or self.stopped_early or time.monotonic() > deadline:
                     break
-                losses.append(self.take_step(*next(batches)))
-                note = ""
-                if self._due(run.log_every):
-                    note, losses = self._write_log(losses), []
-                advance(1, note)
+                self.losses.append(self.take_step(*next(batches)))
+                advance(1, self._write_log() if self._due(run.log_every) else "")
                 self.interrupt.check()
         if self.validated < self.step:
             self.validate()
@@ -152,7 +152,7 @@ class Fit:
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.recipe.run.steps
 
-    def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> Terms:
+    def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X).
 
         Gives ``loss``, which is minimised, and the terms that it is the sum of.
@@ -170,7 +170,7 @@ class Fit:
         self.optimiser.zero_grad(set_to_none=True)
         terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss))
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), optimiser.clip_norm or math.inf)
-        check_finite(float(terms["loss"]), float(norm), self.step + 1, self.optimiser.param_groups[0]["lr"])
+        check_finite(terms["loss"], float(norm), self.step + 1, self.optimiser.param_groups[0]["lr"])
         self.optimiser.step()
         if self.average is not None:
             update_average(self.average, self.network.module, self._average_decay())
@@ -178,7 +178,7 @@ class Fit:
         self.within_step = False
         return terms
 
-    def _backward(self, batch: list[parts.Part]) -> Terms:
+    def _backward(self, batch: list[parts.Part]) -> dict[str, float]:
         """Add up the gradients of the parts of a batch, and give its loss and terms."""
         total: Terms = {}
         for part in batch:
@@ -188,7 +188,7 @@ class Fit:
             self.fabric.backward(part.share * loss)
             for name, term in {"loss": loss, **terms}.items():
                 total[name] = total.get(name, 0) + part.share * term.detach()
-        return total
+        return {name: float(term) for name, term in total.items()}
 
     def _average_decay(self) -> float:
         optimiser = self.recipe.optimiser
@@ -233,8 +233,9 @@ class Fit:
         bundle = dataclasses.replace(self.bundle, scores=scores, provenance=provenance)
         models.save(self.folder / MODEL, bundle, self._weights().state_dict(), self.recipe.model.storage)
 
-    def _write_log(self, losses: list[Terms]) -> str:
-        means = {name: float(torch.stack([terms[name] for terms in losses]).mean()) for name in losses[0]}
+    def _write_log(self) -> str:
+        means = {name: fmean(terms[name] for terms in self.losses) for name in self.losses[0]}
+        self.losses = []
         lr = self.optimiser.param_groups[0]["lr"]
         self.log.write(step=self.step, seconds=self._elapsed(), lr=lr, **means)
         best = self.best.get("mean_iou_percent")
@@ -253,6 +254,7 @@ class Fit:
             "best_step": self.best_step,
             "best_value": self.best_value,
             "stale": self.stale,
+            "losses": self.losses,
             "network": self.network.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state_dict() if self.average is not None else {},
@@ -275,3 +277,4 @@ class Fit:
         self.step, self.validated, self.seconds = state["step"], state["validated"], state["seconds"]
         self.best, self.best_step, self.best_value = state["best"], state["best_step"], state["best_value"]
         self.stale = state.get("stale", 0)  # earlier versions had no patience
+        self.losses = state.get("losses", [])  # and forgot those that were not yet in the log

@@ -6,6 +6,7 @@ import pytest
 from ImplantSegLib import jobs
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
+from ImplantSegLib.volumes import Volume, write
 
 
 @pytest.fixture
@@ -56,3 +57,16 @@ def recipe():
         return jobs.from_mapping(Recipe, values)
 
     return make
+
+
+@pytest.fixture
+def recipe_file(tmp_path, recipe, make_scan):
+    """Recipe of a tiny run on two scans in files."""
+    for index, name in enumerate(("first", "second")):
+        scan = make_scan(seed=index)
+        volume = Volume(scan.image, scan.spacing_mm)
+        write(volume, tmp_path / "scans" / name / "image.nrrd")
+        write(volume.like(np.asarray(scan.labels)), tmp_path / "scans" / name / "labels.seg.nrrd")
+    made = recipe({"data.cohort": str(tmp_path / "scans"), "data.folds": 2, "run.steps": 2, "run.threads": 1})
+    jobs.save(made, tmp_path / "tiny.toml")
+    return tmp_path / "tiny.toml"

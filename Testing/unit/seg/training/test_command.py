@@ -1,26 +1,11 @@
-import numpy as np
 import pytest
 
 from ImplantSegLib import cli, jobs, models
 from ImplantSegLib.labels import NAMES
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.fit import MODEL
-from ImplantSegLib.volumes import Volume, write
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def recipe_file(tmp_path, recipe, make_scan):
-    """Recipe of a tiny run on two scans in files."""
-    for index, name in enumerate(("first", "second")):
-        scan = make_scan(seed=index)
-        volume = Volume(scan.image, scan.spacing_mm)
-        write(volume, tmp_path / "scans" / name / "image.nrrd")
-        write(volume.like(np.asarray(scan.labels)), tmp_path / "scans" / name / "labels.seg.nrrd")
-    made = recipe({"data.cohort": str(tmp_path / "scans"), "data.folds": 2, "run.steps": 2, "run.threads": 1})
-    jobs.save(made, tmp_path / "tiny.toml")
-    return tmp_path / "tiny.toml"
 
 
 @pytest.fixture
