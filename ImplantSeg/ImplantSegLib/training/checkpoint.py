@@ -18,7 +18,15 @@ from ImplantSegLib.training.config import Recipe
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 
-MAY_CHANGE = ("data.cache", "run.max_minutes", "run.threads", "run.workers", "run.device", "run.checkpoint_every")
+MAY_CHANGE = (
+    "data.cache",
+    "data.in_memory_mb",
+    "run.max_minutes",
+    "run.threads",
+    "run.workers",
+    "run.device",
+    "run.checkpoint_every",
+)
 """Keys of the recipe that a resumed run may change: they say where and how fast, not what."""
 
 

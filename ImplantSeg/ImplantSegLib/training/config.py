@@ -77,7 +77,10 @@ class Data:
     high_percent: float = 99.9
     """Percentile of the grey values that becomes 1."""
     cache: str = ""
-    """Folder of the phantom cohorts; empty: IMPLANTSEG_CACHE_DIR or the platform's."""
+    """Folder of phantom cohorts and of unpacked scans; empty: IMPLANTSEG_CACHE_DIR or the platform's."""
+    in_memory_mb: int = 256
+    """Size up to which the voxels of a file that cannot be memory-mapped are held in memory, in MiB; larger ones are
+    read by chunks (OME-Zarr) or unpacked into the cache."""
 
     def __post_init__(self) -> None:
         _require(bool(self.cohort or self.pairs), "data without cohort and pairs", "one of them")
@@ -86,6 +89,7 @@ class Data:
         _require(
             bool(self.axes) and set(self.axes) <= {0, 1, 2}, f"axes = {self.axes}", "some of 0 (z), 1 (y) and 2 (x)"
         )
+        _require_at_least(0, self, "in_memory_mb")
         percentiles = (self.low_percent, self.high_percent)
         _require(0 <= percentiles[0] < percentiles[1] <= 100, f"percentiles {percentiles}", "0 <= low < high <= 100")
 

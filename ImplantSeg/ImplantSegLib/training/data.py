@@ -1,4 +1,4 @@
-"""The scans of a training: found, split by whole scans, and read through memory maps."""
+"""The scans of a training: found, split by whole scans, and read where they are cut."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ from ImplantSegLib.volumes.volume import Volume, Voxels
 Array = npt.NDArray[Any]
 logger = logging.getLogger(__name__)
 _SLAB = 32
+_SLAB_VOXELS = 2**23
+
+
+def slab_slices(shape: tuple[int, int, int]) -> int:
+    """Slices of which masks and indices fit into memory, whatever the size of a slice."""
+    return max(1, min(_SLAB, _SLAB_VOXELS // (shape[1] * shape[2])))
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Scan:
         Raw grey values that become 0 and 1.
     spacing_mm : tuple of float
         Voxel size (z, y, x).
-    valid : ndarray of bool, shape (Z, Y, X), or None
-        The field of view, where the reconstruction is valid; None: everywhere.
+    valid : Voxels, shape (Z, Y, X), or None
+        The field of view, 0 where the reconstruction is not valid; None: valid everywhere.
     """
 
     name: str
@@ -50,7 +56,7 @@ class Scan:
     low: float = 0.0
     high: float = 1.0
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    valid: Array | None = None
+    valid: Voxels | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -60,12 +66,13 @@ class Scan:
 
     @cached_property
     def known(self) -> tuple[Array, Array, Array]:
-        """Indices along (z, y, x) of the slices that hold labelled voxels: all, or those that somebody corrected."""
+        """Indices along (z, y, x) of the slices that hold known voxels: all, or those that somebody corrected."""
         depth, rows, columns = self.shape
         found = np.zeros(depth, bool), np.zeros(rows, bool), np.zeros(columns, bool)
-        for start in range(0, depth, _SLAB):
-            z = slice(start, min(start + _SLAB, depth))
-            labelled = np.asarray(self.labels[z]) != IGNORE
+        step = slab_slices(self.shape)
+        for start in range(0, depth, step):
+            z = slice(start, min(start + step, depth))
+            labelled = self.truth(z) != IGNORE
             in_slice = labelled.any(axis=2)  # (nz, Y)
             found[0][z] = in_slice.any(axis=1)
             found[1][:] |= in_slice.any(axis=0)
@@ -91,10 +98,14 @@ class Scan:
         key.insert(axis, index)
         where = tuple(key)
         image = scale(np.asarray(self.image[where]), self.low, self.high)
+        return image, self.truth(where)
+
+    def truth(self, where: Any) -> Array:
+        """Labels uint8 of a part of the scan, 255 outside of its field of view."""
         labels = np.array(self.labels[where], np.uint8)
         if self.valid is not None:
-            labels[~self.valid[where]] = IGNORE
-        return image, labels
+            labels[np.asarray(self.valid[where]) == 0] = IGNORE
+        return labels
 
 
 def find_pairs(data: Data, base: Path | None = None) -> dict[str, Pair]:
@@ -183,7 +194,7 @@ def split(names: list[str], data: Data) -> tuple[list[str], list[str]]:
 
 
 def open_scan(name: str, pair: Pair, data: Data) -> Scan:
-    """Open a scan and its labels; raw NRRD and MHA stay memory maps, other formats are held in memory.
+    """Open a scan and its labels; they are read where they are cut, as :func:`~.mapped.indexable` says.
 
     Raises
     ------
@@ -191,31 +202,26 @@ def open_scan(name: str, pair: Pair, data: Data) -> Scan:
         When a file cannot be read, the shapes differ, or the labels are outside the table.
     """
     from ImplantSegLib.preprocess.normalise import KEY, robust_range
-    from ImplantSegLib.volumes import FieldOfView, read
+    from ImplantSegLib.training.mapped import indexable, valid_voxels
+    from ImplantSegLib.volumes import read
 
     image, labels = read(pair.image), read(pair.labels)
     if image.shape != labels.shape:
         raise InputError(
             f"{pair.labels} has shape {labels.shape} but its scan has {image.shape}", "pass the labels of this scan"
         )
+    limits = cache_folder(data.cache), data.in_memory_mb * 2**20
+    image = image.like(indexable(image, pair.image, *limits))
+    labels = labels.like(indexable(labels, pair.labels, *limits))
     _check_labels(labels, pair.labels)
-    fov = FieldOfView.of(image)
     done = KEY in image.metadata
-    low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent, fov)
-    valid = fov.slab_mask(slice(0, image.shape[0]), image.shape)
-    return Scan(name, _indexable(image.array), _indexable(labels.array), low, high, image.spacing_mm, valid)
-
-
-def _indexable(voxels: Voxels) -> Voxels:
-    """Voxels that can be cut in any direction: as they are when memory-mapped, otherwise in memory."""
-    from ImplantSegLib.volumes.voxels import how
-
-    return voxels if how(voxels) == "memory-mapped" else np.asarray(voxels[0 : voxels.shape[0]])
+    low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent)
+    return Scan(name, image.array, labels.array, low, high, image.spacing_mm, valid_voxels(image, *limits))
 
 
 def _check_labels(labels: Volume, source: str) -> None:
     labelled = False
-    for _, slab in labels.slabs(_SLAB):
+    for _, slab in labels.slabs(slab_slices(labels.shape)):
         unknown = slab[~np.isin(slab, (*NAMES, IGNORE))]
         if unknown.size:
             raise InputError(

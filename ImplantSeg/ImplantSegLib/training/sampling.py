@@ -17,12 +17,11 @@ import numpy.typing as npt
 
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
 from ImplantSegLib.training.config import Data, Sampling
-from ImplantSegLib.training.data import Scan
+from ImplantSegLib.training.data import Scan, slab_slices
 
 Array = npt.NDArray[Any]
 CONTACT = "contact"
 SURFACE = "surface"
-_SLAB = 32
 
 
 def generator(seed: int, step: int, stream: int = 0) -> np.random.Generator:
@@ -75,10 +74,11 @@ def find_candidates(scan: Scan, limit: int, seed: int = 0) -> Candidates:
     """Remember at most ``limit`` voxels of each kind, uniformly chosen, in one pass over the labels."""
     kept: dict[int | str, tuple[Array, Array]] = {}
     depth, rows, columns = scan.shape
-    for start in range(0, depth, _SLAB):
-        stop = min(start + _SLAB, depth)
+    step = slab_slices(scan.shape)
+    for start in range(0, depth, step):
+        stop = min(start + step, depth)
         halo = slice(max(start - 1, 0), min(stop + 1, depth))
-        labels = np.asarray(scan.labels[halo])
+        labels = scan.truth(halo)
         own = slice(start - halo.start, stop - halo.start)
         random = generator(seed, start, stream=7)
         for kind, mask in _kinds(labels):
