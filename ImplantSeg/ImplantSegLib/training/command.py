@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ImplantSegLib import arguments, jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import check_writable, sha256
+from ImplantSegLib.files import check_writable, sha256, write_text
 from ImplantSegLib.training.config import Pair, Recipe
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ implantseg train compact_unet -o runs/compact
 implantseg train compact_unet -o runs/compact --resume
 implantseg train my.toml --fold 2 --set optimiser.lr=0.001 --set run.max_minutes=30
 """
+
+
+SCORES = "scores.json"
+"""File in a run's folder, written when it is done: the scores of the best weights, and their step."""
 
 
 def train(argv: list[str]) -> None:
@@ -86,6 +91,7 @@ def run(
     from ImplantSegLib.training.fit import MODEL, Fit
     from ImplantSegLib.training.network import find_start
     from ImplantSegLib.training.portrait import portrait
+    from ImplantSegLib.training.slicefolds import split_slices
 
     if not resume and (folder / checkpoint.CHECKPOINT).exists():
         raise InputError(f"{folder} holds the checkpoint of an earlier run", "pass --resume or another folder")
@@ -97,17 +103,21 @@ def run(
     training, validation = data.split(list(pairs), recipe.data)
     scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
     spacings = {scans[scan].spacing_mm for scan in training}
-    trained = [scans[scan] for scan in training]
+    trained, tested = [scans[scan] for scan in training], [scans[scan] for scan in validation]
+    if recipe.data.fold_unit == "slice":
+        trained, tested = split_slices(trained, recipe.data)
     bundle = dataclasses.replace(
         _bundle(name, recipe, pairs, (training, validation), start),
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
         training_data=portrait(trained, pairs),
     )
-    fit = Fit(recipe, trained, [scans[scan] for scan in validation], folder, bundle, start)
+    fit = Fit(recipe, trained, tested, folder, bundle, start)
     if resume:
         fit.restore()
     jobs.save(recipe, folder / "recipe.toml")
     scores = fit.run()
+    if fit.stopped_early or fit.step == recipe.run.steps:
+        write_text(folder / SCORES, json.dumps({"scores": scores, "step": fit.best_step, "steps": fit.step}) + "\n")
     if fit.stopped_early:
         print(f"stopped early at step {fit.step}: no better score in {fit.stale} validations (run.patience)")
     elif fit.step < recipe.run.steps:

@@ -70,6 +70,9 @@ class Data:
     """Parts into which whole scans are divided; 1 trains on everything and validates on nothing."""
     fold: int = 0
     """Which part validates."""
+    fold_unit: Literal["scan", "slice"] = "scan"
+    """What folds divide: whole scans, or the slices of every scan, whose scores are too good since neighbours are
+    nearly alike."""
     axes: list[int] = field(default_factory=lambda: [0])
     """Directions (0 z, 1 y, 2 x) along which slices are taken."""
     low_percent: float = 0.1

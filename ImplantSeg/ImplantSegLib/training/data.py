@@ -177,6 +177,8 @@ def split(names: list[str], data: Data) -> tuple[list[str], list[str]]:
     InputError
         When a pattern of ``data.validation`` meets no scan, or no scan is left to train on.
     """
+    if data.fold_unit == "slice":
+        return names, names
     if data.validation:
         validation = [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in data.validation)]
         if not validation:
