@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 
 from ImplantSegLib.training import augment, sampling
@@ -25,21 +28,23 @@ class Batches:
         The scans that train.
     recipe : Recipe
         Says where patches are taken and how they are changed.
+    mine : slice
+        Patches of every batch that are cut; the others are drawn all the same, for other processes cut them.
     """
 
-    def __init__(self, scans: list[Scan], recipe: Recipe) -> None:
-        self.scans, self.recipe = scans, recipe
+    def __init__(self, scans: list[Scan], recipe: Recipe, mine: slice = slice(None)) -> None:
+        self.scans, self.recipe, self.mine = scans, recipe, mine
         limit, seed = recipe.sampling.candidates, recipe.run.seed
         self.candidates = [sampling.find_candidates(scan, limit, seed) for scan in scans]
 
     def batch(self, step: int) -> Batch:
-        """Draw, cut and augment the batch of one step: images (B, 1, Y, X) float32 and labels (B, Y, X) uint8."""
+        """Draw, cut and augment ``mine`` of one step's batch: images (B, 1, Y, X) float32, labels (B, Y, X) uint8."""
         recipe = self.recipe
         random = sampling.generator(recipe.run.seed, step)
         targets = sampling.draw_targets(self.candidates, recipe.sampling, recipe.data, random)
-        images, labels = sampling.cut_batch(self.scans, targets, recipe.sampling.patch)
         draws = augment.draw(recipe.augment, len(targets), recipe.sampling.patch, random)
-        changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), draws)
+        images, labels = sampling.cut_batch(self.scans, targets[self.mine], recipe.sampling.patch)
+        changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), _some(draws, self.mine))
         return changed[:, None], truth
 
     @contextmanager
@@ -63,3 +68,11 @@ class Batches:
                 yield waiting.popleft().result()
         for future in waiting:
             yield future.result()
+
+
+def _some(draws: augment.Draws, patches: slice) -> augment.Draws:
+    """Give what happens to some patches of a batch."""
+    chosen: dict[str, Any] = {
+        key: value[patches] for key, value in vars(draws).items() if isinstance(value, np.ndarray)
+    }
+    return dataclasses.replace(draws, **chosen)

@@ -22,6 +22,8 @@ MAY_CHANGE = (
     "data.cache",
     "data.in_memory_mb",
     "run.max_minutes",
+    "run.devices",
+    "run.nodes",
     "run.threads",
     "run.workers",
     "run.device",

@@ -15,6 +15,7 @@ from ImplantSegLib.training.config import Pair, Recipe
 
 if TYPE_CHECKING:
     from ImplantSegLib.models import Bundle
+    from ImplantSegLib.training.fit import Fit
 
 EXAMPLES = """
 implantseg train compact_unet -o runs/compact
@@ -87,7 +88,7 @@ def run(
     base : Path, optional
         Folder of the recipe's file, to which its paths are relative.
     """
-    from ImplantSegLib.training import checkpoint, data
+    from ImplantSegLib.training import checkpoint, data, processes
     from ImplantSegLib.training.fit import MODEL, Fit
     from ImplantSegLib.training.network import find_start
     from ImplantSegLib.training.portrait import portrait
@@ -99,9 +100,11 @@ def run(
         raise InputError(f"{folder} holds no checkpoint to resume", "start without --resume")
     check_writable(folder)  # before a cohort is made
     recipe, start = find_start(recipe, base)
-    pairs = data.find_pairs(recipe.data, base)
-    training, validation = data.split(list(pairs), recipe.data)
-    scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
+    fabric = processes.start(recipe.run)
+    with processes.first(fabric):  # which makes what is not in the cache
+        pairs = data.find_pairs(recipe.data, base)
+        training, validation = data.split(list(pairs), recipe.data)
+        scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
     spacings = {scans[scan].spacing_mm for scan in training}
     trained, tested = [scans[scan] for scan in training], [scans[scan] for scan in validation]
     if recipe.data.fold_unit == "slice":
@@ -114,18 +117,28 @@ def run(
     fit = Fit(recipe, trained, tested, folder, bundle, start)
     if resume:
         fit.restore()
-    jobs.save(recipe, folder / "recipe.toml")
+    processes.once(fabric, lambda: jobs.save(recipe, folder / "recipe.toml"))
     scores = fit.run()
-    if fit.stopped_early or fit.step == recipe.run.steps:
-        write_text(folder / SCORES, json.dumps({"scores": scores, "step": fit.best_step, "steps": fit.step}) + "\n")
+    if fabric.is_global_zero:
+        _write_scores(fit, folder / SCORES)
+        _print_summary(fit, folder / MODEL)
+    return scores
+
+
+def _write_scores(fit: Fit, path: Path) -> None:
+    if fit.stopped_early or fit.step == fit.recipe.run.steps:
+        write_text(path, json.dumps({"scores": fit.best, "step": fit.best_step, "steps": fit.step}) + "\n")
+
+
+def _print_summary(fit: Fit, model: Path) -> None:
+    steps = fit.recipe.run.steps
     if fit.stopped_early:
         print(f"stopped early at step {fit.step}: no better score in {fit.stale} validations (run.patience)")
-    elif fit.step < recipe.run.steps:
-        print(f"stopped at step {fit.step} of {recipe.run.steps} after run.max_minutes; go on with --resume")
-    for key, value in scores.items():
+    elif fit.step < steps:
+        print(f"stopped at step {fit.step} of {steps} after run.max_minutes; go on with --resume")
+    for key, value in fit.best.items():
         print(f"{key:32} {'undefined' if value is None else f'{value:8.2f}'}")
-    print(f"model of step {fit.best_step}: {folder / MODEL}")
-    return scores
+    print(f"model of step {fit.best_step}: {model}")
 
 
 def _bundle(

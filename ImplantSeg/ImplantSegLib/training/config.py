@@ -282,6 +282,10 @@ class Run:
     """Arithmetic, in the words of Lightning Fabric."""
     device: str = "auto"
     """Accelerator, in the words of Lightning Fabric: auto, cpu, cuda, mps."""
+    devices: int = 0
+    """Processes of each node, one a device; 0: as many as torchrun or srun has started."""
+    nodes: int = 0
+    """Nodes; 0: as many as torchrun or srun has started it on."""
     threads: int = 0
     """Threads of the arithmetic on a CPU; 0: as many as torch chooses."""
     workers: int = 1
@@ -306,7 +310,9 @@ class Run:
 
     def __post_init__(self) -> None:
         _require_at_least(1, self, "steps", "validate_every", "checkpoint_every", "log_every")
-        _require_at_least(0, self, "validation_slices", "seed", "threads", "workers", "max_minutes", "patience")
+        _require_at_least(
+            0, self, "validation_slices", "seed", "devices", "nodes", "threads", "workers", "max_minutes", "patience"
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from ImplantSegLib import models, progress
-from ImplantSegLib.training import checkpoint, parts
+from ImplantSegLib.training import checkpoint, parts, processes
 from ImplantSegLib.training.batches import Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
@@ -79,19 +80,19 @@ class Fit:
         bundle: models.Bundle,
         start: models.Bundle | None = None,
     ) -> None:
-        from lightning_fabric import Fabric
-
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it has a handler of its own
+        self.fabric = fabric = processes.start(recipe.run)
         self.recipe, self.validation = recipe, validation
         self.folder, self.bundle = folder, bundle
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         network = build_network(recipe, start)
         check_patch(network, recipe)
-        self.batches = Batches(training, recipe)
-        self.fabric = Fabric(accelerator=recipe.run.device, devices=1, precision=recipe.run.precision)
-        self.network, self.optimiser = self.fabric.setup(network, build_optimiser(network, recipe.optimiser))
-        self.average = self.fabric.to_device(copy.deepcopy(network)).eval() if recipe.optimiser.ema else None
+        mine = processes.part_of_batch(fabric, recipe.sampling.batch, recipe.optimiser.accumulate)
+        self.batches = Batches(training, recipe, mine)
+        self.plain = fabric.to_device(copy.deepcopy(network)).eval()
+        self.average = self.plain if recipe.optimiser.ema else None
+        network, self.normalised = processes.normalised(fabric, network, recipe.model.freeze_norm)
+        self.network, self.optimiser = fabric.setup(network, build_optimiser(network, recipe.optimiser))
         self.loss = build_loss(recipe.loss)
         self.interrupt = Interrupt()
         self.step, self.validated, self.within_step = 0, 0, False
@@ -113,7 +114,9 @@ class Fit:
             When memory runs out.
         """
         self.start = time.monotonic()
-        self.log = checkpoint.Log(self.folder / checkpoint.LOG, self.step)
+        processes.once(self.fabric, self._open_log)
+        if self.fabric.world_size > 1:
+            self._tell(processes=self.fabric.world_size, normalisation=self.normalised)
         with self.interrupt, explained_memory(self.recipe):
             try:
                 self._loop()
@@ -134,11 +137,12 @@ class Fit:
                     self.validate()
                 if self.step and self.step % run.checkpoint_every == 0:
                     self.save()
-                if self.step == run.steps or self.stopped_early or time.monotonic() > deadline:
+                if self.step == run.steps or self.stopped_early or self._any(time.monotonic() > deadline):
                     break
                 self.losses.append(self.take_step(*next(batches)))
                 advance(1, self._write_log() if self._due(run.log_every) else "")
-                self.interrupt.check()
+                if self._any(self.interrupt.asked):
+                    raise KeyboardInterrupt
         if self.validated < self.step:
             self.validate()
         self.save()
@@ -148,6 +152,9 @@ class Fit:
         """Whether so many validations have brought nothing better that the run ends."""
         patience = self.recipe.run.patience
         return 0 < patience <= self.stale
+
+    def _any(self, flag: bool) -> bool:
+        return processes.any_of(self.fabric, flag)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.recipe.run.steps
@@ -168,7 +175,7 @@ class Fit:
             group["lr"] = learning_rate(optimiser, self.step, self.recipe.run.steps)
         training_mode(self.network, self.recipe.model.freeze_norm)
         self.optimiser.zero_grad(set_to_none=True)
-        terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss))
+        terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss, self.fabric))
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), optimiser.clip_norm or math.inf)
         check_finite(terms["loss"], float(norm), self.step + 1, self.optimiser.param_groups[0]["lr"])
         self.optimiser.step()
@@ -179,16 +186,23 @@ class Fit:
         return terms
 
     def _backward(self, batch: list[parts.Part]) -> dict[str, float]:
-        """Add up the gradients of the parts of a batch, and give its loss and terms."""
+        """Add up the gradients of the parts of a batch, and give the loss and terms of the whole of it."""
         total: Terms = {}
-        for part in batch:
+        for index, part in enumerate(batch):
             images, labels = self.fabric.to_device((part.images, part.labels))
-            terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
-            loss = torch.stack(list(terms.values())).sum()
-            self.fabric.backward(part.share * loss)
+            with self._gathering(last=index == len(batch) - 1):
+                terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
+                loss = torch.stack(list(terms.values())).sum()
+                self.fabric.backward(self.fabric.world_size * part.share * loss)  # gradients are averaged, not summed
             for name, term in {"loss": loss, **terms}.items():
                 total[name] = total.get(name, 0) + part.share * term.detach()
-        return {name: float(term) for name, term in total.items()}
+        return dict(zip(total, processes.total(self.fabric, [float(term) for term in total.values()]), strict=True))
+
+    def _gathering(self, last: bool) -> AbstractContextManager[None]:
+        """Gather the gradients of all processes with those of the last part, once for the batch."""
+        if last or self.fabric.world_size == 1:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.network)
 
     def _average_decay(self) -> float:
         optimiser = self.recipe.optimiser
@@ -197,28 +211,30 @@ class Fit:
 
     def validate(self) -> None:
         """Score the weights (their average, when there is one); the best are kept as a bundle."""
-        scores: Scores = {}
-        worst: list[dict[str, Any]] = []
-        if self.validation:
-            predict, recipe = self.predictor(), self.recipe
-            scores, worst = validate(predict, self.validation, recipe.data.axes, recipe.run)
+        scores, worst = processes.once(self.fabric, self._score)
         value = criterion(scores, self.recipe.run) if scores else math.inf
         if value > self.best_value or not scores:  # without scores the latest weights are the best
-            self._write_bundle(scores)
+            processes.once(self.fabric, lambda: self._write_bundle(scores))
             self.best, self.best_step, self.best_value, self.stale = scores, self.step, value, 0
         else:
             self.stale += 1
         self.validated = self.step
-        self.log.write(step=self.step, seconds=self._elapsed(), validation=scores, worst=worst)
+        self._tell(validation=scores, worst=worst)
         if self.stopped_early:
-            self.log.write(step=self.step, seconds=self._elapsed(), stopped="patience", best_step=self.best_step)
+            self._tell(stopped="patience", best_step=self.best_step)
+
+    def _score(self) -> tuple[Scores, list[dict[str, Any]]]:
+        if not self.validation:
+            return {}, []
+        return validate(self.predictor(), self.validation, self.recipe.data.axes, self.recipe.run)
 
     def predictor(self) -> Predict:
         """Give a function from an image float32 (Y, X) to probabilities float32 (4, Y, X), as ``segment`` makes them.
 
         Its weights are a copy of those of now. It raises :class:`KeyboardInterrupt` when the run was told to stop.
         """
-        network = copy.deepcopy(self._weights())
+        network = copy.deepcopy(self.plain)
+        network.load_state_dict(self._weights().state_dict())
         return predictor(network, self.fabric.device, self.recipe.run.precision, self.interrupt.check)
 
     def predict(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -237,9 +253,16 @@ class Fit:
         means = {name: fmean(terms[name] for terms in self.losses) for name in self.losses[0]}
         self.losses = []
         lr = self.optimiser.param_groups[0]["lr"]
-        self.log.write(step=self.step, seconds=self._elapsed(), lr=lr, **means)
+        self._tell(lr=lr, **means)
         best = self.best.get("mean_iou_percent")
         return f"loss {means['loss']:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
+
+    def _open_log(self) -> None:
+        self.log = checkpoint.Log(self.folder / checkpoint.LOG, self.step)
+
+    def _tell(self, **record: Any) -> None:
+        record = {"step": self.step, "seconds": self._elapsed(), **record}
+        processes.once(self.fabric, lambda: self.log.write(**record))
 
     def _elapsed(self) -> float:
         return round(self.seconds + time.monotonic() - self.start, 1)
@@ -259,7 +282,7 @@ class Fit:
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state_dict() if self.average is not None else {},
         }
-        checkpoint.save(self.folder, state, self.recipe)
+        processes.once(self.fabric, lambda: checkpoint.save(self.folder, state, self.recipe))
 
     def restore(self) -> None:
         """Go back to the checkpoint.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that wait for the end of a step, so that no step is half done when a run stops."""
+"""Ctrl-C, SIGTERM and SLURM's warnings, which wait for the end of a step, so that a run stops between two."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import threading
 from types import FrameType
 from typing import Any
 
+ASKING = [signal.SIGINT, signal.SIGTERM]
+"""What a user, a scheduler and torchrun send."""
+
+WARNING = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+"""What SLURM sends some time before it ends a job (``--signal=USR1@120``)."""
+
 
 class Interrupt:
-    """While inside, the first signal is noted and :meth:`check` raises it; a second one acts at once.
+    """While inside, the first signal is noted and :meth:`check` raises it; a second SIGINT or SIGTERM acts at once.
 
     Outside the main thread signals are left alone.
     """
@@ -25,7 +31,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (*ASKING, *WARNING):
                 self._previous[number] = signal.signal(number, self._note)
         return self
 
@@ -35,4 +41,5 @@ class Interrupt:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.asked = True
-        signal.signal(number, self._previous[number])
+        if number in ASKING:
+            signal.signal(number, self._previous[number])

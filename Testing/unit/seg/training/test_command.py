@@ -2,6 +2,7 @@ import pytest
 
 from ImplantSegLib import cli, jobs, models
 from ImplantSegLib.labels import NAMES
+from ImplantSegLib.training.command import packaged_recipes
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.fit import MODEL
 
@@ -29,6 +30,7 @@ def test_a_run_from_recipe_to_model(run, tmp_path):
         "log.jsonl",
         "model.safetensors",
         "recipe.toml",
+        "scores.json",
     ]
     used = jobs.from_mapping(Recipe, jobs.load_toml(tmp_path / "out" / "recipe.toml"))
     assert (used.data.fold, used.run.seed) == (1, 7)
@@ -116,7 +118,7 @@ def test_the_output_needs_a_place(run, tmp_path):
 def test_help_names_the_packaged_recipes(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
-    assert "compact_unet, finetune, hrnet, hrnet_paper" in " ".join(capsys.readouterr().out.split())
+    assert ", ".join(packaged_recipes()) in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_that_may_not_be_written_is_told_before_a_cohort_is_made(run, tmp_path, monkeypatch):
