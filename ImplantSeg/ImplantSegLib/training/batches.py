@@ -30,10 +30,12 @@ class Batches:
         Says where patches are taken and how they are changed.
     mine : slice
         Patches of every batch that are cut; the others are drawn all the same, for other processes cut them.
+    pinned : bool
+        Whether batches lie in memory that a GPU reads while the processor goes on.
     """
 
-    def __init__(self, scans: list[Scan], recipe: Recipe, mine: slice = slice(None)) -> None:
-        self.scans, self.recipe, self.mine = scans, recipe, mine
+    def __init__(self, scans: list[Scan], recipe: Recipe, mine: slice = slice(None), pinned: bool = False) -> None:
+        self.scans, self.recipe, self.mine, self.pinned = scans, recipe, mine, pinned
         limit, seed = recipe.sampling.candidates, recipe.run.seed
         self.candidates = [sampling.find_candidates(scan, limit, seed) for scan in scans]
 
@@ -43,9 +45,10 @@ class Batches:
         random = sampling.generator(recipe.run.seed, step)
         targets = sampling.draw_targets(self.candidates, recipe.sampling, recipe.data, random)
         draws = augment.draw(recipe.augment, len(targets), recipe.sampling.patch, random)
-        images, labels = sampling.cut_batch(self.scans, targets[self.mine], recipe.sampling.patch)
-        changed, truth = augment.apply(torch.from_numpy(images), torch.from_numpy(labels), _some(draws, self.mine))
-        return changed[:, None], truth
+        cut, labels = sampling.cut_batch(self.scans, targets[self.mine], recipe.sampling.patch)
+        changed, truth = augment.apply(torch.from_numpy(cut), torch.from_numpy(labels), _some(draws, self.mine))
+        images = changed[:, None]
+        return (images.pin_memory(), truth.pin_memory()) if self.pinned else (images, truth)
 
     @contextmanager
     def start(self, step: int) -> Iterator[Iterator[Batch]]:

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,7 +22,7 @@ import torch
 
 from ImplantSegLib import models, progress
 from ImplantSegLib.training import checkpoint, parts, processes
-from ImplantSegLib.training.batches import Batches
+from ImplantSegLib.training.batches import Batch, Batches
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.failures import check_finite, explained_memory
@@ -64,6 +64,8 @@ class Fit:
         Validations since then.
     losses : list of dict
         Terms of the steps that are not yet in the log.
+    waited_s, stepped_s : float
+        Seconds of these that were spent waiting for batches, and in all; of this process.
 
     Raises
     ------
@@ -88,7 +90,7 @@ class Fit:
         network = build_network(recipe, start)
         check_patch(network, recipe)
         mine = processes.part_of_batch(fabric, recipe.sampling.batch, recipe.optimiser.accumulate)
-        self.batches = Batches(training, recipe, mine)
+        self.batches = Batches(training, recipe, mine, pinned=fabric.device.type == "cuda")
         self.plain = fabric.to_device(copy.deepcopy(network)).eval()
         self.average = self.plain if recipe.optimiser.ema else None
         network, self.normalised = processes.normalised(fabric, network, recipe.model.freeze_norm)
@@ -97,6 +99,7 @@ class Fit:
         self.interrupt = Interrupt()
         self.step, self.validated, self.within_step = 0, 0, False
         self.losses: list[dict[str, float]] = []
+        self.waited_s = self.stepped_s = 0.0
         self.seconds, self.start = 0.0, time.monotonic()
         self.best: Scores = {}
         self.best_step, self.best_value, self.stale = 0, -math.inf, 0
@@ -137,11 +140,12 @@ class Fit:
                     self.validate()
                 if self.step and self.step % run.checkpoint_every == 0:
                     self.save()
-                if self.step == run.steps or self.stopped_early or self._any(time.monotonic() > deadline):
+                late = processes.any_of(self.fabric, time.monotonic() > deadline)
+                if self.step == run.steps or self.stopped_early or late:
                     break
-                self.losses.append(self.take_step(*next(batches)))
+                self.losses.append(self._timed_step(batches))
                 advance(1, self._write_log() if self._due(run.log_every) else "")
-                if self._any(self.interrupt.asked):
+                if processes.any_of(self.fabric, self.interrupt.asked):
                     raise KeyboardInterrupt
         if self.validated < self.step:
             self.validate()
@@ -153,11 +157,16 @@ class Fit:
         patience = self.recipe.run.patience
         return 0 < patience <= self.stale
 
-    def _any(self, flag: bool) -> bool:
-        return processes.any_of(self.fabric, flag)
-
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.recipe.run.steps
+
+    def _timed_step(self, batches: Iterator[Batch]) -> dict[str, float]:
+        start = time.monotonic()
+        batch = next(batches)
+        got = time.monotonic()
+        terms = self.take_step(*batch)
+        self.waited_s, self.stepped_s = self.waited_s + got - start, self.stepped_s + time.monotonic() - start
+        return terms
 
     def take_step(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Change the weights by one batch: images (B, 1, Y, X) and labels uint8 (B, Y, X).
@@ -175,6 +184,7 @@ class Fit:
             group["lr"] = learning_rate(optimiser, self.step, self.recipe.run.steps)
         training_mode(self.network, self.recipe.model.freeze_norm)
         self.optimiser.zero_grad(set_to_none=True)
+        labels = self.fabric.to_device(labels)  # without waiting for it, from pinned memory
         terms = self._backward(parts.cut(images, labels, optimiser.accumulate, self.recipe.loss, self.fabric))
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), optimiser.clip_norm or math.inf)
         check_finite(terms["loss"], float(norm), self.step + 1, self.optimiser.param_groups[0]["lr"])
@@ -188,21 +198,15 @@ class Fit:
     def _backward(self, batch: list[parts.Part]) -> dict[str, float]:
         """Add up the gradients of the parts of a batch, and give the loss and terms of the whole of it."""
         total: Terms = {}
-        for index, part in enumerate(batch):
-            images, labels = self.fabric.to_device((part.images, part.labels))
-            with self._gathering(last=index == len(batch) - 1):
-                terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
+        for part in batch:
+            images = self.fabric.to_device(part.images)
+            with processes.gathering(self.fabric, self.network, last=part is batch[-1]):
+                terms = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), part.labels)
                 loss = torch.stack(list(terms.values())).sum()
                 self.fabric.backward(self.fabric.world_size * part.share * loss)  # gradients are averaged, not summed
             for name, term in {"loss": loss, **terms}.items():
                 total[name] = total.get(name, 0) + part.share * term.detach()
         return dict(zip(total, processes.total(self.fabric, [float(term) for term in total.values()]), strict=True))
-
-    def _gathering(self, last: bool) -> AbstractContextManager[None]:
-        """Gather the gradients of all processes with those of the last part, once for the batch."""
-        if last or self.fabric.world_size == 1:
-            return nullcontext()
-        return self.fabric.no_backward_sync(self.network)
 
     def _average_decay(self) -> float:
         optimiser = self.recipe.optimiser
@@ -253,7 +257,9 @@ class Fit:
         means = {name: fmean(terms[name] for terms in self.losses) for name in self.losses[0]}
         self.losses = []
         lr = self.optimiser.param_groups[0]["lr"]
-        self._tell(lr=lr, **means)
+        wait = round(100 * self.waited_s / max(self.stepped_s, 1e-9), 1)
+        self.waited_s = self.stepped_s = 0.0
+        self._tell(data_wait_percent=wait, lr=lr, **means)
         best = self.best.get("mean_iou_percent")
         return f"loss {means['loss']:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
 

@@ -48,8 +48,8 @@ def cut(images: torch.Tensor, labels: torch.Tensor, count: int, loss: Loss, fabr
     """
     if count * fabric.world_size == 1:
         return [Part(images, labels, 1.0)]
-    known = torch.isin(labels, torch.tensor(list(NAMES), dtype=labels.dtype))
-    weight = (pixel_weights(labels, loss) * known).double().sum(dim=(1, 2))
+    known = torch.isin(labels, torch.tensor(list(NAMES), dtype=labels.dtype, device=labels.device))
+    weight = (pixel_weights(labels, loss) * known).sum(dim=(1, 2)).cpu().double()
     of_parts = weight.reshape(count, -1).sum(1)
     [total] = processes.total(fabric, [float(of_parts.sum())])
     # nothing known: every loss is 0

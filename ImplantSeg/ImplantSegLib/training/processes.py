@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ from ImplantSegLib.training.config import Run
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
 
 T = TypeVar("T")
 
@@ -182,6 +183,11 @@ def total(fabric: Fabric, values: list[float]) -> list[float]:
 def any_of(fabric: Fabric, flag: bool) -> bool:
     """Whether a flag is set in any of the processes: signals reach one sooner than the other, and clocks differ."""
     return total(fabric, [float(flag)])[0] > 0
+
+
+def gathering(fabric: Fabric, network: _FabricModule, last: bool) -> AbstractContextManager[None]:
+    """Gather the gradients of all processes with those of the last part of a batch, once for all its parts."""
+    return nullcontext() if last or fabric.world_size == 1 else fabric.no_backward_sync(network)
 
 
 def normalised(fabric: Fabric, network: torch.nn.Module, frozen: bool) -> tuple[torch.nn.Module, str]:

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_a_killed_and_resumed_run_ends_as_one_that_was_left_alone(start, changes
     assert_same(resumed, whole)
     assert scores == whole.best
     assert models.load(resumed.folder / MODEL).weights_sha256 == models.load(whole.folder / MODEL).weights_sha256
-    told = [[{**line, "seconds": 0} for line in lines(fit)] for fit in (resumed, whole)]
+    told = [[{**line, "seconds": 0, "data_wait_percent": 0} for line in lines(fit)] for fit in (resumed, whole)]
     assert told[0] == told[1]
 
 
@@ -263,6 +264,23 @@ def test_the_average_of_a_fine_tuned_run_remembers_the_weights_that_it_started_f
     fit.run()
     expected = 0.9 * before + 0.1 * fit.network.module.state_dict()["head.bias"]
     torch.testing.assert_close(fit.average.state_dict()["head.bias"], expected)
+
+
+def test_the_log_tells_how_long_the_loop_waited_for_batches(start):
+    fit = start(changes={"run.steps": 2, "run.workers": 0})
+    batch, step = fit.batches.batch, fit.take_step
+
+    def slow_batch(number):
+        time.sleep(0.3)
+        return batch(number)
+
+    def slow_step(*given):
+        time.sleep(0.1)
+        return step(*given)
+
+    fit.batches.batch, fit.take_step = slow_batch, slow_step
+    fit.run()
+    assert 40 < next(line["data_wait_percent"] for line in lines(fit) if "lr" in line) <= 75
 
 
 def test_a_run_that_gets_no_better_stops_early_and_a_resumed_one_stays_stopped(start, monkeypatch):
