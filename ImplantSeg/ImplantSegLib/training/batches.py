@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ImplantSegLib.labels import NAMES
 from ImplantSegLib.training import augment, sampling
+from ImplantSegLib.training.checks import check_classes
 from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 
@@ -32,12 +34,23 @@ class Batches:
         Patches of every batch that are cut; the others are drawn all the same, for other processes cut them.
     pinned : bool
         Whether batches lie in memory that a GPU reads while the processor goes on.
+
+    Raises
+    ------
+    InputError
+        When no scan holds a class.
     """
 
     def __init__(self, scans: list[Scan], recipe: Recipe, mine: slice = slice(None), pinned: bool = False) -> None:
         self.scans, self.recipe, self.mine, self.pinned = scans, recipe, mine, pinned
         limit, seed = recipe.sampling.candidates, recipe.run.seed
         self.candidates = [sampling.find_candidates(scan, limit, seed) for scan in scans]
+        check_classes(
+            {
+                scan.name: {value for value in NAMES if value in one.voxels}
+                for scan, one in zip(scans, self.candidates, strict=True)
+            }
+        )
 
     def batch(self, step: int) -> Batch:
         """Draw, cut and augment ``mine`` of one step's batch: images (B, 1, Y, X) float32, labels (B, Y, X) uint8."""

@@ -151,7 +151,7 @@ def _bundle(
     values["data"] |= {"cache": "", "cohort": Path(recipe.data.cohort).name, "pairs": []}
     values["model"]["init_from"] = start.name if start else ""
     scans = {
-        scan: {role: sha256(path) for role, path in dataclasses.asdict(pair).items() if Path(path).is_file()}
+        scan: {role: sha256(path) for role in ("image", "labels") if (path := Path(getattr(pair, role))).is_file()}
         for scan, pair in pairs.items()
     }
     return Bundle(

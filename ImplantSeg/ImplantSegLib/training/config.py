@@ -32,7 +32,9 @@ class Pair:
     image: str
     """File of the scan."""
     labels: str
-    """File of the labels, of the same shape: 0 to 3, and 255 where nobody has labelled."""
+    """File of the labels, on the same grid: 0 to 3, and 255 where nobody has labelled."""
+    name: str = ""
+    """Name of the scan; empty: the name of its file up to the first dot."""
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.labels import IGNORE, NAMES
+from ImplantSegLib.labels import IGNORE
+from ImplantSegLib.training.checks import check_labels, grid_problems, slab_slices
 from ImplantSegLib.training.config import Data, Pair
 from ImplantSegLib.volumes.volume import Volume, Voxels
 
 Array = npt.NDArray[Any]
 logger = logging.getLogger(__name__)
-_SLAB = 32
-_SLAB_VOXELS = 2**23
-
-
-def slab_slices(shape: tuple[int, int, int]) -> int:
-    """Slices of which masks and indices fit into memory, whatever the size of a slice."""
-    return max(1, min(_SLAB, _SLAB_VOXELS // (shape[1] * shape[2])))
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,8 @@ def find_pairs(data: Data, base: Path | None = None) -> dict[str, Pair]:
     Raises
     ------
     InputError
-        When the cohort is a folder without scans, or neither a folder nor the name of a phantom cohort.
+        When the cohort is a folder without scans, or neither a folder nor the name of a phantom cohort, and for two
+        scans of one name or one file under two.
     """
     pairs: dict[str, Pair] = {}
     if data.cohort:
@@ -134,10 +129,25 @@ def find_pairs(data: Data, base: Path | None = None) -> dict[str, Pair]:
                 "wanted folders with image.nrrd and labels.seg.nrrd; correct data.cohort",
             )
     for pair in data.pairs:
-        name = Path(pair.image).name.split(".")[0]
-        found = Pair(str(_beside(base, pair.image)), str(_beside(base, pair.labels)))
-        pairs[name if name not in pairs else f"{name}-{len(pairs)}"] = found
+        name = pair.name or Path(pair.image).name.split(".")[0]
+        if name in pairs:
+            raise InputError(
+                f"two scans are named {name}: {pairs[name].image} and {pair.image}",
+                "give one of them another name in data.pairs, or leave it out",
+            )
+        pairs[name] = Pair(str(_beside(base, pair.image)), str(_beside(base, pair.labels)), name)
+    _refuse_twice(pairs)
     return pairs
+
+
+def _refuse_twice(pairs: dict[str, Pair]) -> None:
+    """Refuse a scan under two names: it could train and validate."""
+    seen: dict[Path, str] = {}
+    for name, pair in pairs.items():
+        path = Path(pair.image).resolve()
+        if path in seen:
+            raise InputError(f"{pair.image} is listed twice, as {seen[path]} and {name}", "leave one of them out")
+        seen[path] = name
 
 
 def _beside(base: Path | None, path: str) -> Path:
@@ -201,35 +211,39 @@ def open_scan(name: str, pair: Pair, data: Data) -> Scan:
     Raises
     ------
     InputError
-        When a file cannot be read, the shapes differ, or the labels are outside the table.
+        When a file is missing or cannot be read, the scan has no contrast or NaN voxels, or the labels lie on another
+        grid, are outside the table or tell nothing.
     """
-    from ImplantSegLib.preprocess.normalise import KEY, robust_range
     from ImplantSegLib.training.mapped import indexable, valid_voxels
     from ImplantSegLib.volumes import read
 
+    for role, path in (("image", pair.image), ("labels", pair.labels)):
+        if not Path(path).exists():
+            raise InputError(f"the {role} of the scan {name}, {path}, does not exist", "correct the data of the recipe")
     image, labels = read(pair.image), read(pair.labels)
-    if image.shape != labels.shape:
+    if problems := list(grid_problems(image, labels)):
         raise InputError(
-            f"{pair.labels} has shape {labels.shape} but its scan has {image.shape}", "pass the labels of this scan"
+            f"{name} cannot train: {', '.join(problems)}", f"pass the labels of this scan, not {pair.labels}"
         )
     limits = cache_folder(data.cache), data.in_memory_mb * 2**20
     image = image.like(indexable(image, pair.image, *limits))
     labels = labels.like(indexable(labels, pair.labels, *limits))
-    _check_labels(labels, pair.labels)
-    done = KEY in image.metadata
-    low, high = (0.0, 1.0) if done else robust_range(image, data.low_percent, data.high_percent)
+    check_labels(labels, pair.labels)
+    low, high = _grey_range(image, data, pair.image)
     return Scan(name, image.array, labels.array, low, high, image.spacing_mm, valid_voxels(image, *limits))
 
 
-def _check_labels(labels: Volume, source: str) -> None:
-    labelled = False
-    for _, slab in labels.slabs(slab_slices(labels.shape)):
-        unknown = slab[~np.isin(slab, (*NAMES, IGNORE))]
-        if unknown.size:
-            raise InputError(
-                f"{source} has the label {unknown[0]}, wanted {', '.join(map(str, NAMES))} or {IGNORE}",
-                "renumber its segments",
-            )
-        labelled = labelled or bool((slab != IGNORE).any())
-    if not labelled:
-        raise InputError(f"{source} has the label {IGNORE} everywhere: nothing is known", "label some slices")
+def _grey_range(image: Volume, data: Data, source: str) -> tuple[float, float]:
+    """Grey values that become 0 and 1; those of a scan that was preprocessed are looked at, too."""
+    from ImplantSegLib.preprocess.normalise import KEY, robust_range, value_range
+    from ImplantSegLib.volumes import FieldOfView
+
+    try:
+        if KEY not in image.metadata:
+            return robust_range(image, data.low_percent, data.high_percent)
+        low, high = value_range(image, FieldOfView.of(image))
+    except InputError as error:
+        raise InputError(f"{source} cannot train: {error.message}", error.remedy) from error
+    if low == high:
+        raise InputError(f"{source} has the grey value {low:g} everywhere: nothing to learn from", "leave it out")
+    return 0.0, 1.0

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.inference.scanlist import read_cells
 from ImplantSegLib.labels import IGNORE, NAMES
+from ImplantSegLib.training.checks import grid_problems
 from ImplantSegLib.volumes import Volume, read
 
 COLUMNS = ("image", "labels", "name", "slices")
@@ -137,20 +138,11 @@ def _problems(sample: Sample, titles: list[str]) -> Iterator[str]:
     except InputError as error:
         yield error.message
         return
-    yield from _of_grid(image, labels)
+    yield from grid_problems(image, labels)
     if sample.slices and max(sample.slices) >= labels.shape[0]:
         yield f"slice {max(sample.slices)} was corrected, but it has {labels.shape[0]} slices"
         return
     yield from _of_labels(sample.open_labels())
-
-
-def _of_grid(image: Volume, labels: Volume) -> Iterator[str]:
-    if image.shape != labels.shape:
-        yield f"its labels have shape {labels.shape}, the scan has {image.shape}"
-    elif not image.same_grid(labels):
-        yield f"its labels lie elsewhere: {labels.describe_grid()}, the scan: {image.describe_grid()}"
-    if image.dtype.kind not in "uif":
-        yield f"its scan holds values of type {image.dtype}, wanted numbers"
 
 
 def _of_labels(labels: Volume) -> Iterator[str]:

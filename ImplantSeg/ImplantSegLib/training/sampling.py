@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ImplantSegLib.labels import IGNORE, IMPLANT, NAMES, Label
+from ImplantSegLib.training.checks import slab_slices
 from ImplantSegLib.training.config import Data, Sampling
-from ImplantSegLib.training.data import Scan, slab_slices
+from ImplantSegLib.training.data import Scan
 
 Array = npt.NDArray[Any]
 CONTACT = "contact"

@@ -1,10 +1,13 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.training import data
 from ImplantSegLib.training.config import Data, Pair
-from ImplantSegLib.volumes import Volume, write
+from ImplantSegLib.volumes import Volume, read, write
 from ImplantSegLib.volumes.voxels import how
 
 SPACING = (0.01, 0.01, 0.01)
@@ -85,18 +88,74 @@ def test_labels_outside_the_table_are_refused(pair):
 
 
 def test_labels_of_another_shape_are_refused(pair):
-    with pytest.raises(InputError, match=r"has shape \(5, 21, 20\) but its scan has \(5, 21, 21\)"):
+    with pytest.raises(InputError, match=r"its labels have shape \(5, 21, 20\), the scan has \(5, 21, 21\); pass the"):
         data.open_scan("a", pair(np.ones((5, 21, 20), np.uint8)), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"spacing_mm": (0.01, 0.01, 0.02)}, "its labels lie elsewhere: .* voxel 10 × 10 × 20 µm"),
+        ({"origin_mm": (0.5, 0.0, 0.0)}, r"its labels lie elsewhere: .* origin \(0.5, 0, 0\) mm"),
+        (
+            {"direction": ((-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0))},
+            "its labels lie elsewhere and are turned",
+        ),
+    ],
+)
+def test_labels_on_another_grid_are_refused(pair, changes, words):
+    made = pair()
+    write(replace(read(made.labels), **changes), made.labels)
+    with pytest.raises(InputError, match=words):
+        data.open_scan("a", made, SETTINGS)
+
+
+def test_rounding_of_the_grid_is_no_other_grid(pair):
+    made = pair()
+    write(replace(read(made.labels), origin_mm=(1e-6, 0.0, 0.0)), made.labels)  # of voxels of 0.01 mm
+    assert data.open_scan("a", made, SETTINGS).shape == (5, 21, 21)
+
+
+@pytest.mark.parametrize("role", ["image", "labels"])
+def test_a_missing_file_is_named(pair, role):
+    made = pair()
+    Path(getattr(made, role)).unlink()
+    with pytest.raises(InputError, match=rf"the {role} of the scan a, .*, does not exist; correct the data"):
+        data.open_scan("a", made, SETTINGS)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"normalised": "0.0,1.0"}])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.nan, "a.nrrd cannot train: 441 voxels of the scan are NaN"), (3.0, "a.nrrd .*the grey value 3")],
+)
+def test_a_scan_without_contrast_or_with_nan_is_refused(pair, metadata, value, words):
+    made = pair()
+    grey = np.full((5, 21, 21), 3.0, np.float32)
+    grey[2] = value
+    write(Volume(grey, SPACING, metadata=metadata), made.image)
+    with pytest.raises(InputError, match=words):
+        data.open_scan("a", made, SETTINGS)
 
 
 def test_a_cohort_is_a_folder_of_scan_folders(tmp_path):
     for name in ("b", "a"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "image.nrrd").touch()
-    more = Pair("elsewhere/c.ome.zarr", "labels.nrrd")
-    pairs = data.find_pairs(Data(cohort=str(tmp_path), pairs=[more, more]))
-    assert list(pairs) == ["a", "b", "c", "c-3"]
+    more = Pair("elsewhere/c.ome.zarr", "labels.nrrd"), Pair("there/c.nrrd", "labels.nrrd", name="d")
+    pairs = data.find_pairs(Data(cohort=str(tmp_path), pairs=list(more)))
+    assert list(pairs) == ["a", "b", "c", "d"]
     assert pairs["a"].labels == str(tmp_path / "a" / "labels.seg.nrrd")
+
+
+def test_two_scans_of_one_name_and_one_under_two_are_refused():
+    one, same_name = Pair("here/c.nrrd", "labels.nrrd"), Pair("there/c.nrrd", "labels.nrrd")
+    with pytest.raises(
+        InputError, match=r"two scans are named c: here.c.nrrd and there.c.nrrd; give one"
+    ):
+        data.find_pairs(Data(pairs=[one, same_name]))
+    with pytest.raises(InputError, match=r"here.c.nrrd is listed twice, as c and d; leave one of them out"):
+        data.find_pairs(Data(pairs=[one, replace(one, name="d")]))
 
 
 def test_a_cohort_without_scans_and_an_unknown_one_are_refused(tmp_path):

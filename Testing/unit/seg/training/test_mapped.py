@@ -112,7 +112,8 @@ def test_opening_and_cutting_stays_in_the_memory_allowed(tmp_path, monkeypatch):
     write(Volume(labels), pair.labels)
     size = labels.nbytes
     del labels
-    monkeypatch.setattr(data, "_SLAB_VOXELS", 2**18)
+    monkeypatch.setattr("ImplantSegLib.training.checks._SLAB_VOXELS", 2**18)
+    monkeypatch.setattr("ImplantSegLib.preprocess.normalise.slab_depth", lambda _: 2)
     monkeypatch.setattr(mapped, "_SLAB_BYTES", 2**20)
     settings = Data(cohort="none", cache=str(tmp_path / "cache"), in_memory_mb=1)
     tracemalloc.start()
