@@ -150,9 +150,7 @@ def test_a_cohort_is_a_folder_of_scan_folders(tmp_path):
 
 def test_two_scans_of_one_name_and_one_under_two_are_refused():
     one, same_name = Pair("here/c.nrrd", "labels.nrrd"), Pair("there/c.nrrd", "labels.nrrd")
-    with pytest.raises(
-        InputError, match=r"two scans are named c: here.c.nrrd and there.c.nrrd; give one"
-    ):
+    with pytest.raises(InputError, match=r"two scans are named c: here.c.nrrd and there.c.nrrd; give one"):
         data.find_pairs(Data(pairs=[one, same_name]))
     with pytest.raises(InputError, match=r"here.c.nrrd is listed twice, as c and d; leave one of them out"):
         data.find_pairs(Data(pairs=[one, replace(one, name="d")]))
