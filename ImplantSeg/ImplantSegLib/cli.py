@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "calibrate": Verb("ImplantSegQuantLib.calibrate_command:calibrate", "what a model's measures are worth: intervals"),
     "study": Verb("ImplantSegQuantLib.study.command:study", "many samples: a paper's tables, figures and statistics"),
     "train": Verb("ImplantSegLib.training.command:train", "train a model from a recipe"),
+    "train-report": Verb("ImplantSegLib.training.command:train_report", "curves and worst slices of a training"),
     "crossval": Verb("ImplantSegLib.training.crossval_command:crossval", "all folds of recipes, summed up"),
     "export-training": Verb(
         "ImplantSegLib.training.export_command:export_training", "a folder that trains by one command"

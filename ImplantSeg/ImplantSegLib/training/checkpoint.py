@@ -1,4 +1,4 @@
-"""What a run needs to go on after a kill: checkpoints that are whole or absent, and the log."""
+"""What a run needs to go on after a kill: checkpoints that are whole or absent."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from typing import Any
 
 from ImplantSegLib import jobs
 from ImplantSegLib.errors import InputError
-from ImplantSegLib.files import atomic_path, explained_os_errors, write_text
+from ImplantSegLib.files import atomic_path, explained_os_errors
 from ImplantSegLib.training.config import Recipe
 
 CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 
 MAY_CHANGE = (
     "data.cache",
@@ -28,6 +27,7 @@ MAY_CHANGE = (
     "run.workers",
     "run.device",
     "run.checkpoint_every",
+    "run.tensorboard",
 )
 """Keys of the recipe that a resumed run may change: they say where and how fast, not what."""
 
@@ -102,37 +102,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         result |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return result
-
-
-class Log:
-    """Lines of JSON, one per record, that a resumed run continues where its checkpoint was.
-
-    Parameters
-    ----------
-    path : Path
-        File of the log.
-    step : int
-        Step at which the run begins; later records are dropped.
-    """
-
-    def __init__(self, path: Path, step: int) -> None:
-        self.path = path
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step] if step else []
-        write_text(path, "".join(f"{line}\n" for line in kept))
-
-    def write(self, **record: Any) -> None:
-        """Append one record.
-
-        Raises
-        ------
-        InputError
-            When the disk is full.
-        """
-        with explained_os_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
-
-
-def _whole_lines(path: Path) -> list[str]:
-    if not path.is_file():
-        return []
-    return [line[:-1] for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]

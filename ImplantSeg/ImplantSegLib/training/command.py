@@ -32,8 +32,9 @@ def train(argv: list[str]) -> None:
     """Run ``implantseg train``."""
     command = arguments.parser(
         "train",
-        "Train a model from a recipe. OUTDIR receives model.safetensors (the best weights), checkpoint.pt, log.jsonl "
-        "and recipe.toml. An interrupted run (Ctrl-C, SIGTERM, a kill) goes on with --resume to the same weights.",
+        "Train a model from a recipe. OUTDIR gets model.safetensors (the best weights), report.html, checkpoint.pt, "
+        "recipe.toml, and the log as log.jsonl, log.csv and tensorboard/. An interrupted run (Ctrl-C, SIGTERM, a kill) "
+        "goes on with --resume to the same weights.",
         EXAMPLES,
     )
     command.add_argument(
@@ -49,6 +50,21 @@ def train(argv: list[str]) -> None:
     name, recipe = load_recipe(options.recipe, options.set, options.fold)
     output = options.output or Path("runs") / f"{name}-fold{recipe.data.fold}"
     run(name, recipe, output, options.resume, Path(options.recipe).parent)
+
+
+def train_report(argv: list[str]) -> None:
+    """Run ``implantseg train-report``."""
+    command = arguments.parser(
+        "train-report",
+        "Write report.html of a training, done or not, from the files in its folder: curves, scores, worst slices.",
+        "implantseg train-report runs/compact",
+    )
+    command.add_argument("folder", type=Path, metavar="RUN", help="what `implantseg train -o` was given")
+    options = arguments.parse(command, argv)
+
+    from ImplantSegLib.training.report import write_report
+
+    print(write_report(options.folder))
 
 
 def packaged_recipes() -> dict[str, Path]:
@@ -90,8 +106,10 @@ def run(
     """
     from ImplantSegLib.training import checkpoint, data, processes
     from ImplantSegLib.training.fit import MODEL, Fit
+    from ImplantSegLib.training.journal import read_log
     from ImplantSegLib.training.network import find_start
     from ImplantSegLib.training.portrait import portrait
+    from ImplantSegLib.training.report import write_report
     from ImplantSegLib.training.slicefolds import split_slices
 
     if not resume and (folder / checkpoint.CHECKPOINT).exists():
@@ -122,6 +140,8 @@ def run(
     if fabric.is_global_zero:
         _write_scores(fit, folder / SCORES)
         _print_summary(fit, folder / MODEL)
+        if read_log(folder):  # a run that was stopped before its first step has none
+            print(f"report: {write_report(folder)}")
     return scores
 
 

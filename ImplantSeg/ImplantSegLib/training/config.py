@@ -301,6 +301,8 @@ class Run:
     """Steps between checkpoints."""
     log_every: int = 25
     """Steps between lines of the log."""
+    tensorboard: bool = True
+    """Whether the log is written for TensorBoard, too."""
     criterion: Literal["mean_iou", "degradation_layer", "interface"] = "mean_iou"
     """Score whose best value chooses the saved weights; ``interface`` is the mean of mIoU and of
     100 % less the error of the bone–implant contact: of the volume where whole scans are validated, else of the contact

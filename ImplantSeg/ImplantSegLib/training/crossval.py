@@ -188,8 +188,6 @@ def collect(every: Sequence[Series], folds: Iterable[int] | None) -> list[Result
 
 def curves(series: Series, number: int) -> list[dict[str, Any]]:
     """Give the validations of one fold from its log: each has ``step`` and ``validation``, the scores."""
-    from ImplantSegLib.training.checkpoint import LOG
+    from ImplantSegLib.training.journal import read_log
 
-    path = series.folder_of(number) / LOG
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [record for line in lines if (record := json.loads(line)).get("validation")]
+    return [record for record in read_log(series.folder_of(number)) if record.get("validation")]

@@ -27,9 +27,11 @@ from ImplantSegLib.training.config import Recipe
 from ImplantSegLib.training.data import Scan
 from ImplantSegLib.training.failures import check_finite, explained_memory
 from ImplantSegLib.training.interrupt import Interrupt
+from ImplantSegLib.training.journal import Journal
 from ImplantSegLib.training.losses import Terms, build_loss
 from ImplantSegLib.training.network import build_network, check_patch, training_mode
 from ImplantSegLib.training.optimiser import average_decay, build_optimiser, learning_rate, update_average
+from ImplantSegLib.training.pictures import validation_pictures, write_pictures
 from ImplantSegLib.training.validate import Scores, criterion, validate
 from ImplantSegLib.training.wholescan import Predict, predictor
 
@@ -128,6 +130,9 @@ class Fit:
                 if not self.within_step:  # otherwise the weights belong to no step, and an older checkpoint stands
                     self.save()
                 raise
+            finally:
+                if self.fabric.is_global_zero:
+                    self.journal.close()
         return self.best
 
     def _loop(self) -> None:
@@ -230,7 +235,12 @@ class Fit:
     def _score(self) -> tuple[Scores, list[dict[str, Any]]]:
         if not self.validation:
             return {}, []
-        return validate(self.predictor(), self.validation, self.recipe.data.axes, self.recipe.run)
+        predict = self.predictor()
+        scores, worst = validate(predict, self.validation, self.recipe.data.axes, self.recipe.run)
+        pictures = validation_pictures(predict, self.validation, worst)
+        write_pictures(pictures, self.folder)
+        self.journal.show(pictures, self.step)
+        return scores, worst
 
     def predictor(self) -> Predict:
         """Give a function from an image float32 (Y, X) to probabilities float32 (4, Y, X), as ``segment`` makes them.
@@ -264,11 +274,11 @@ class Fit:
         return f"loss {means['loss']:.3f}" + (f", best mIoU {best:.1f} %" if best is not None else "")
 
     def _open_log(self) -> None:
-        self.log = checkpoint.Log(self.folder / checkpoint.LOG, self.step)
+        self.journal = Journal(self.folder, self.step, self.recipe.run.tensorboard)
 
     def _tell(self, **record: Any) -> None:
         record = {"step": self.step, "seconds": self._elapsed(), **record}
-        processes.once(self.fabric, lambda: self.log.write(**record))
+        processes.once(self.fabric, lambda: self.journal.write(**record))
 
     def _elapsed(self) -> float:
         return round(self.seconds + time.monotonic() - self.start, 1)

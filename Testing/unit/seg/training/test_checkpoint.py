@@ -84,20 +84,3 @@ def test_loading_executes_nothing(saved, recipe, write):
     write({"step": Payload()}, saved)
     with pytest.raises(InputError, match="is damaged"):
         checkpoint.load(saved.parent, recipe())
-
-
-def test_the_log_of_a_resumed_run_goes_on_where_the_checkpoint_was(tmp_path):
-    path = tmp_path / "log.jsonl"
-    log = checkpoint.Log(path, 0)
-    for step in (1, 2, 3):
-        log.write(step=step, loss=0.5)
-    with path.open("a") as stream:
-        stream.write('{"step": 4, "lo')  # cut by a kill
-    checkpoint.Log(path, 2).write(step=3, loss=0.25)
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [
-        {"step": 1, "loss": 0.5},
-        {"step": 2, "loss": 0.5},
-        {"step": 3, "loss": 0.25},
-    ]
-    checkpoint.Log(path, 0)
-    assert path.read_text() == ""

@@ -24,13 +24,20 @@ def test_a_run_from_recipe_to_model(run, tmp_path):
     code, told, error = run("--fold", "1", "--set", "run.seed=7")
     assert (code, error) == (0, "")
     assert "mean_iou_percent" in told
-    assert told.splitlines()[-1] == f"model of step 2: {tmp_path / 'out' / MODEL}"
+    assert told.splitlines()[-2:] == [
+        f"model of step 2: {tmp_path / 'out' / MODEL}",
+        f"report: {tmp_path / 'out' / 'report.html'}",
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "checkpoint.pt",
+        "log.csv",
         "log.jsonl",
         "model.safetensors",
+        "pictures",
         "recipe.toml",
+        "report.html",
         "scores.json",
+        "tensorboard",
     ]
     used = jobs.from_mapping(Recipe, jobs.load_toml(tmp_path / "out" / "recipe.toml"))
     assert (used.data.fold, used.run.seed) == (1, 7)
@@ -65,7 +72,7 @@ def test_resuming_goes_on_and_starting_anew_is_refused(run, tmp_path):
     assert "holds the checkpoint of an earlier run; pass --resume or another folder" in error
     code, told, _ = run("--resume")
     assert code == 0
-    assert told.splitlines()[-1].startswith("model of step 2")
+    assert "model of step 2" in told
 
 
 def test_a_refused_resume_leaves_the_recipe_of_the_run(run, tmp_path):

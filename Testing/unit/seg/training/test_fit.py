@@ -16,6 +16,7 @@ from ImplantSegLib.training import checkpoint
 from ImplantSegLib.training.command import load_recipe, packaged_recipes
 from ImplantSegLib.training.config import Optimiser
 from ImplantSegLib.training.fit import MODEL, Fit
+from ImplantSegLib.training.journal import LOG
 from ImplantSegLib.training.optimiser import average_decay, learning_rate, update_average
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -74,7 +75,7 @@ def kill():
 
 
 def lines(fit):
-    return [json.loads(line) for line in (fit.folder / checkpoint.LOG).read_text().splitlines()]
+    return [json.loads(line) for line in (fit.folder / LOG).read_text().splitlines()]
 
 
 @pytest.mark.parametrize("changes", [{}, {"run.precision": "bf16-mixed", "run.workers": 2}, {"optimiser.kind": "sgd"}])
@@ -347,7 +348,7 @@ def test_too_little_memory_is_told_with_its_remedy(start, error):
     assert again.step == 2
 
 
-@pytest.mark.parametrize("file", [checkpoint.CHECKPOINT, checkpoint.LOG, MODEL])
+@pytest.mark.parametrize("file", [checkpoint.CHECKPOINT, LOG, MODEL])
 def test_a_full_disk_is_told_and_the_run_goes_on_from_the_earlier_checkpoint(start, monkeypatch, file):
     whole = start("whole", validate=False)  # the model is written whenever it is validated
     whole.run()
@@ -358,7 +359,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_from_the_earlier_checkpoint(sta
     monkeypatch.undo()
     again = start("full", validate=False)
     again.restore()
-    assert again.step == {checkpoint.CHECKPOINT: 2, checkpoint.LOG: 2, MODEL: 4}[file]
+    assert again.step == {checkpoint.CHECKPOINT: 2, LOG: 2, MODEL: 4}[file]
     again.run()
     assert_same(again, whole)
     assert models.load(again.folder / MODEL).weights_sha256 == models.load(whole.folder / MODEL).weights_sha256

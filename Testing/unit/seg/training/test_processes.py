@@ -12,8 +12,9 @@ import torch
 from ImplantSegLib import cli
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.training import processes
-from ImplantSegLib.training.checkpoint import CHECKPOINT, LOG
+from ImplantSegLib.training.checkpoint import CHECKPOINT
 from ImplantSegLib.training.config import Run
+from ImplantSegLib.training.journal import LOG
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
