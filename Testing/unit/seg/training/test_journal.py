@@ -1,6 +1,7 @@
 import builtins
 import csv
 import json
+import time
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_tensorboard_forgets_what_a_resumed_run_does_again(tmp_path, events):
     for step in (1, 2, 3):
         log.write(step=step, loss=float(step))
     log.close()
+    time.sleep(1.1)  # event files are read in the order of their names, which tell seconds
     log = Journal(tmp_path, 2, tensorboard=True)
     log.write(step=3, loss=30.0)
     log.close()
