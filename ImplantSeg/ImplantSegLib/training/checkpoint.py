@@ -76,7 +76,7 @@ def load(folder: Path, recipe: Recipe) -> dict[str, Any]:
     except _DAMAGE as error:
         raise InputError(f"the checkpoint {path} is damaged", "start again in another folder") from error
     # keys that the recipes of earlier versions did not have had their default values
-    _refuse_changes(jobs.from_mapping(Recipe, before, str(path)), recipe, folder)
+    refuse_changes(jobs.from_mapping(Recipe, before, str(path)), recipe, folder)
     return state
 
 
@@ -87,7 +87,14 @@ def _check_sums(path: Path) -> None:
             raise zipfile.BadZipFile
 
 
-def _refuse_changes(before: Recipe, now: Recipe, folder: Path) -> None:
+def refuse_changes(before: Recipe, now: Recipe, folder: Path) -> None:
+    """Refuse a recipe that says another thing than that of a run; it may say otherwise where and how fast.
+
+    Raises
+    ------
+    InputError
+        Naming the first key that differs.
+    """
     old, new = _flat(dataclasses.asdict(before)), _flat(dataclasses.asdict(now))
     if changed := sorted(key for key in old | new if old.get(key) != new.get(key) and key not in MAY_CHANGE):
         key = changed[0]

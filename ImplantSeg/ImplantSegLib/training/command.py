@@ -122,11 +122,17 @@ def run(
     with processes.first(fabric):  # which makes what is not in the cache
         pairs = data.find_pairs(recipe.data, base)
         training, validation = data.split(list(pairs), recipe.data)
-        scans = {scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in (*training, *validation)}
-    spacings = {scans[scan].spacing_mm for scan in training}
+        pairs |= (old := data.find_old_pairs(recipe.data, pairs, base))
+        scans = {
+            scan: data.open_scan(scan, pairs[scan], recipe.data) for scan in dict.fromkeys((*training, *validation))
+        }
+        replayed = [dataclasses.replace(data.open_scan(scan, pairs[scan], recipe.data), old=True) for scan in old]
     trained, tested = [scans[scan] for scan in training], [scans[scan] for scan in validation]
     if recipe.data.fold_unit == "slice":
         trained, tested = split_slices(trained, recipe.data)
+    trained += replayed
+    training = [*training, *old]
+    spacings = {scan.spacing_mm for scan in trained}
     bundle = dataclasses.replace(
         _bundle(name, recipe, pairs, (training, validation), start),
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,

@@ -66,6 +66,9 @@ class Data:
     which is made in the cache when it is missing."""
     pairs: list[Pair] = field(default_factory=list)
     """Scans in other places, instead of a cohort or added to it."""
+    replay: str = ""
+    """A cohort of old data, as ``cohort`` names one, for a model that is trained further and shall not forget: a share
+    ``sampling.replay_share`` of the patches comes from it. It trains in every fold and validates in none."""
     validation: list[str] = field(default_factory=list)
     """Names of the scans that validate, ``*`` allowed; empty: the fold decides."""
     folds: int = 4
@@ -116,6 +119,8 @@ class Sampling:
     """Share of patches within ``distance_um`` of the surface of the implant."""
     distance_um: float = 200.0
     """How far from the surface of the implant its patches are centred at most, in µm."""
+    replay_share: float = 0.5
+    """Share of the patches that come from the old data of ``data.replay``, where there is any."""
     jitter: float = 0.25
     """How far the target lies from the centre of the patch at most, as a share of the patch."""
     candidates: int = 100_000
@@ -127,6 +132,7 @@ class Sampling:
         _require_at_least(0, self, "distance_um")
         shares = (self.by_class, self.contact, self.surface)
         _require(min(shares) >= 0 and sum(shares) <= 1, f"shares {shares}", "three of at least 0 that sum to at most 1")
+        _require_share(self, "replay_share")
         _require(0 <= self.jitter <= 0.5, f"jitter = {self.jitter}", "0 to 0.5")
 
 

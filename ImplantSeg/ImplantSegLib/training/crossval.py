@@ -157,10 +157,12 @@ def train_folds(series: Series, folds: Sequence[int], resume: bool) -> None:
 
 
 def _refuse_another_recipe(series: Series, number: int) -> None:
-    path = series.folder_of(number) / "recipe.toml"
-    before = jobs.from_mapping(Recipe, jobs.load_toml(path), str(path))
-    if before.run != series.recipe.run or before.sampling != series.recipe.sampling:
-        raise InputError(f"{path.parent} was trained with another recipe", "choose another folder, or delete it")
+    from ImplantSegLib.training.checkpoint import refuse_changes
+    from ImplantSegLib.training.network import find_start
+
+    folder = series.folder_of(number)
+    before = jobs.from_mapping(Recipe, jobs.load_toml(folder / "recipe.toml"), str(folder / "recipe.toml"))
+    refuse_changes(before, find_start(series.fold(number), series.base)[0], folder)
 
 
 def collect(every: Sequence[Series], folds: Iterable[int] | None) -> list[Result]:
@@ -169,7 +171,7 @@ def collect(every: Sequence[Series], folds: Iterable[int] | None) -> list[Result
     Raises
     ------
     InputError
-        When none is done.
+        When none is done, or one was trained with another recipe.
     """
     results = []
     for series in every:
@@ -177,6 +179,7 @@ def collect(every: Sequence[Series], folds: Iterable[int] | None) -> list[Result
         for number in chosen_folds(series, folds):
             path = series.folder_of(number) / SCORES
             if path.exists():
+                _refuse_another_recipe(series, number)
                 found[number] = json.loads(path.read_text(encoding="utf-8"))["scores"]
             else:
                 _log.warning("fold %d of %s is not done: %s is missing", number, series.name, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import logging
 import os
@@ -42,6 +43,8 @@ class Scan:
         Voxel size (z, y, x).
     valid : Voxels, shape (Z, Y, X), or None
         The field of view, 0 where the reconstruction is not valid; None: valid everywhere.
+    old : bool
+        Whether it is old data, which is trained on so that a model does not forget it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Scan:
     high: float = 1.0
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     valid: Voxels | None = None
+    old: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -138,6 +142,22 @@ def find_pairs(data: Data, base: Path | None = None) -> dict[str, Pair]:
         pairs[name] = Pair(str(_beside(base, pair.image)), str(_beside(base, pair.labels)), name)
     _refuse_twice(pairs)
     return pairs
+
+
+def find_old_pairs(data: Data, pairs: dict[str, Pair], base: Path | None = None) -> dict[str, Pair]:
+    """Find the scans of ``data.replay`` as :func:`find_pairs` does; their names begin with ``old-``.
+
+    Raises
+    ------
+    InputError
+        As :func:`find_pairs`, and for a scan that is among the new ones, ``pairs``: it could train and validate.
+    """
+    if not data.replay:
+        return {}
+    found = find_pairs(dataclasses.replace(data, cohort=data.replay, pairs=[]), base)
+    old = {f"old-{name}": pair for name, pair in found.items()}
+    _refuse_twice(pairs | old)
+    return old
 
 
 def _refuse_twice(pairs: dict[str, Pair]) -> None:

@@ -63,12 +63,15 @@ class Candidates:
         Positions (N, 3) int32 by kind: a class number, ``contact`` or ``surface``; kinds without voxels are absent.
     known : tuple of ndarray
         Indices along (z, y, x) of the slices that hold labelled voxels.
+    old : bool
+        Whether the scan is old data, of which a share of the patches is taken.
     """
 
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     voxels: dict[int | str, Array]
     known: tuple[Array, Array, Array]
+    old: bool = False
 
 
 def find_candidates(scan: Scan, limit: int, seed: int = 0) -> Candidates:
@@ -96,7 +99,7 @@ def find_candidates(scan: Scan, limit: int, seed: int = 0) -> Candidates:
         for kind, (_, flat) in kept.items()
         if flat.size
     }
-    return Candidates(scan.shape, scan.spacing_mm, voxels, scan.known)
+    return Candidates(scan.shape, scan.spacing_mm, voxels, scan.known, scan.old)
 
 
 def _kinds(labels: Array) -> Iterator[tuple[int | str, Array]]:
@@ -128,11 +131,20 @@ def draw_targets(
     """
     targets = []
     for _ in range(sampling.batch):
-        scan = int(random.integers(len(candidates)))
+        scan = _draw_scan(candidates, sampling.replay_share, random)
         axis = data.axes[int(random.integers(len(data.axes)))]
         centre = _draw_centre(candidates[scan], axis, sampling, random)
         targets.append(Target(scan, axis, (int(centre[0]), int(centre[1]), int(centre[2]))))
     return targets
+
+
+def _draw_scan(candidates: list[Candidates], replay_share: float, random: np.random.Generator) -> int:
+    old = [number for number, one in enumerate(candidates) if one.old]
+    if not 0 < len(old) < len(candidates):
+        return int(random.integers(len(candidates)))
+    new = [number for number, one in enumerate(candidates) if not one.old]
+    chosen = old if random.random() < replay_share else new
+    return chosen[int(random.integers(len(chosen)))]
 
 
 def _draw_centre(candidates: Candidates, axis: int, sampling: Sampling, random: np.random.Generator) -> Array:

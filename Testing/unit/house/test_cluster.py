@@ -49,7 +49,7 @@ def cluster(tmp_path):
     """A folder with stand-ins of implantseg, srun and scontrol, and the variables of a SLURM job there."""
     stand_ins = {
         "implantseg": PRETEND,
-        "srun": '#!/bin/sh\nexec "$@"\n',
+        "srun": '#!/bin/sh\nshift\nexec "$@"\n',
         "scontrol": '#!/bin/sh\necho "$@" > requeued\n',
     }
     for name, text in stand_ins.items():

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from ImplantSegLib import cli, jobs, models
@@ -133,3 +135,19 @@ def test_a_folder_that_may_not_be_written_is_told_before_a_cohort_is_made(run, t
     (tmp_path / "out").write_text("a file")
     code, _, error = run()
     assert (code, "is a file; choose another folder" in error) == (2, True)
+
+
+def test_old_data_train_in_every_fold_and_validate_in_none(run, tmp_path, recipe_file):
+    scans = recipe_file.parent / "scans"
+    shutil.copytree(scans, tmp_path / "before")
+    assert run("--set", f"data.replay={tmp_path / 'before'}")[0] == 0
+    made = models.load(tmp_path / "out" / MODEL).provenance
+    assert (made["training"], made["validation"]) == (["second", "old-first", "old-second"], ["first"])
+    assert made["scans"].keys() == {"first", "second", "old-first", "old-second"}
+
+
+def test_new_scans_that_are_old_data_too_are_refused(run, tmp_path, recipe_file):
+    code, _, error = run("--set", f"data.replay={recipe_file.parent / 'scans'}")
+    assert code == 2
+    assert "is listed twice, as first and old-first" in error
+    assert not (tmp_path / "out").exists()

@@ -20,7 +20,7 @@ class TestEveryPackagedRecipe:
         with torch.device("meta"):
             network = build(recipe.model.network, **recipe.model.options)
         assert min(recipe.sampling.patch) % network.smallest_input == 0
-        assert len(cohort.jobs(recipe.data.cohort)) >= recipe.data.folds
+        assert len(cohort.jobs(recipe.data.replay or recipe.data.cohort)) >= recipe.data.folds
         assert recipe.model.summary
 
     def test_begins_with_the_command_that_runs_it(self, name):

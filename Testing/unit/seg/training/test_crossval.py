@@ -60,6 +60,13 @@ def run(recipe_file, tmp_path, capsys):
     return run
 
 
+@pytest.fixture
+def trained(run):
+    """The same, with fold 0 done."""
+    assert run("--folds", "0")[0] == 0
+    return run
+
+
 def test_every_fold_is_trained_on_the_other_scans_and_summed_up(run, tmp_path):
     status, told, _ = run()
     assert status == 0
@@ -139,11 +146,17 @@ def test_wrong_wishes_are_told_before_anything_is_trained(run, tmp_path, argumen
     assert not (tmp_path / "out").exists()
 
 
-def test_a_fold_of_another_recipe_is_refused(run):
-    run("--folds", "0")
-    status, _, told = run("--folds", "0", "--set", "run.steps=1")
+@pytest.mark.parametrize("again", [[], ["--collect"]])
+@pytest.mark.parametrize("change", ["run.steps=1", "optimiser.lr=0.1", "model.options.width=4", "data.fold_unit=slice"])
+def test_a_fold_of_another_recipe_is_refused(trained, again, change):
+    status, _, told = trained("--folds", "0", "--set", change, *again)
     assert status == 2
-    assert "was trained with another recipe" in told
+    assert f"had {change.partition('=')[0]} = " in told
+
+
+def test_a_fold_may_have_been_trained_elsewhere_and_faster(trained):
+    status, told, _ = trained("--folds", "0", "--set", "run.workers=3", "--collect")
+    assert (status, "mean of 1" in told) == (0, True)
 
 
 def test_the_spread_over_folds_leaves_out_what_is_undefined():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -197,3 +199,17 @@ def test_labelled_everywhere_nothing_is_drawn_otherwise(make_scan):
     random = sampling.generator(5, 0)
     random.random()  # which kind
     np.testing.assert_array_equal(drawn, random.integers(0, scan.shape))
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.3, 55, 89), (1.0, 240, 240)])
+def test_old_data_get_their_share_of_the_patches(make_scan, share, least, most):
+    scans = [make_scan("new"), replace(make_scan("old-a"), old=True), replace(make_scan("old-b"), old=True)]
+    taken = [target.scan for target in draws(scans, {"replay_share": share})]  # 240 patches: 72 ± 7 at 0.3
+    assert least <= sum(scan > 0 for scan in taken) <= most
+    if share == 0.3:
+        assert {0, 1, 2} == set(taken)
+
+
+def test_a_share_of_old_data_without_old_data_changes_no_draw(make_scan):
+    scans = [make_scan("a"), make_scan("b")]
+    assert list(draws(scans, {"replay_share": 0.9}, 2)) == list(draws(scans, {"replay_share": 0.1}, 2))
