@@ -116,7 +116,8 @@ def _curves(records: list[dict[str, Any]], kept: int | None) -> str:
     figure = Figure(figsize=(10, 6.6), layout="constrained")
     loss, rate, overlap, contact = figure.subplots(2, 2).ravel()
     terms = dict.fromkeys(name for record in steps for name in record if name not in _NO_TERMS)
-    _draw(loss, steps, {"loss": "loss, the sum", **{name: name for name in terms}}, "loss")
+    shown = {name: name for name in terms} if len(terms) > 1 else {}
+    _draw(loss, steps, {"loss": "loss, the sum", **shown}, "loss")
     if any(record["loss"] > 0 for record in steps):
         loss.set_yscale("log")
     _draw(rate, steps, {"lr": "learning rate"}, "learning rate")
