@@ -76,7 +76,7 @@ def test_the_quick_list_leaves_out_what_needs_torch(run, model_file):
 def test_the_bundled_model_says_what_it_was_trained_on_and_cannot_be_deleted(run):
     first = json.loads(run("--json")[1])[0]
     assert (first["deletable"], first["problems"], first["parameters"]) == (False, [], 1_080_692)
-    assert first["trained_on"] == "28 scans, cohort development, recipe compact_unet"
+    assert first["trained_on"] == "28 scans, cohort development, recipe compact_unet_contact"
     assert first["weights_sha256"].startswith("d100430c")
     assert first["training_data"]["scans"] == 28
     assert "\ntrained noise_percent " in run("show", "compact_unet")[1]
