@@ -21,6 +21,8 @@ EXAMPLES = """
 implantseg train compact_unet -o runs/compact
 implantseg train compact_unet -o runs/compact --resume
 implantseg train my.toml --fold 2 --set optimiser.lr=0.001 --set run.max_minutes=30
+torchrun --nproc-per-node 4 -m ImplantSegLib train unet -o runs/unet
+srun --nodes 2 --ntasks-per-node 4 --gpus-per-node 4 implantseg train unet -o runs/unet --set sampling.batch=16
 """
 
 
