@@ -86,13 +86,16 @@ def scan(spacing_mm=0.01, shape=(8, 64, 64)):
     return node
 
 
-def test_the_bundled_model_is_listed_and_chosen(panel, model):
+def test_the_bundled_model_is_listed_and_chosen(panel, model, bundled):
+    from ImplantSegLib.models import load
+
     assert names(model) == ["compact_unet"]
     assert panel.parameters.model == "compact_unet"
     assert model.ui.modelTable.selectedItems()
     assert model.problems() == []
     assert not model.ui.deleteModelButton.enabled  # it comes with ImplantSeg
-    assert model.ui.modelTable.item(0, 4).text() == "98.2"
+    score = load(bundled).scores["iou_percent.residual_material"]
+    assert model.ui.modelTable.item(0, 4).text() == f"{score:.1f}"
 
 
 def test_the_models_are_asked_for_in_a_child_process(host, root, folder, monkeypatch):
