@@ -177,8 +177,15 @@ def _beside(base: Path | None, path: str) -> Path:
 def _cohort_folder(data: Data, base: Path | None) -> Path:
     if (folder := _beside(base, data.cohort)).is_dir():
         return folder
-    from ImplantSegLib.phantom.cohort import make_cohort
+    from ImplantSegLib.phantom.cohort import jobs, make_cohort
 
+    try:
+        jobs(data.cohort)
+    except InputError as error:
+        raise InputError(
+            f"there is no folder {data.cohort}, and no phantom cohort has that name",
+            f"pass --set data.cohort=FOLDER, or {error.remedy}",
+        ) from error
     folder = cache_folder(data.cache) / data.cohort
     logger.info("phantom cohort %s in %s", data.cohort, folder)
     make_cohort(data.cohort, folder)

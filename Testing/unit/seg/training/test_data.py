@@ -159,7 +159,7 @@ def test_two_scans_of_one_name_and_one_under_two_are_refused():
 def test_a_cohort_without_scans_and_an_unknown_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds no scans"):
         data.find_pairs(Data(cohort=str(tmp_path)))
-    with pytest.raises(InputError, match="got cohort 'nothing'"):
+    with pytest.raises(InputError, match=r"no folder nothing, and no phantom cohort .* choose one of: development"):
         data.find_pairs(Data(cohort="nothing", cache=str(tmp_path)))
 
 
