@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ImplantSegLib import jobs
 from ImplantSegLib.files import atomic_path, write_text
+from ImplantSegLib.training import page
 from ImplantSegLib.training.crossval import Result, curves
 
 if TYPE_CHECKING:
@@ -156,28 +156,14 @@ def _figure(drawn: Sequence[str]) -> tuple[Figure, list[Any]]:
 
 
 def _page(results: Sequence[Result], figures: dict[str, Figure], provenance: dict[str, Any]) -> str:
-    from importlib import resources
-
-    import jinja2
-
-    data = resources.files("ImplantSegLib") / "data"
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        (data / "crossval.html.j2").read_text(encoding="utf-8")
-    )
     head, *body = rows(results)
-    return template.render(
-        style=(data / "page.css").read_text(encoding="utf-8"),
+    return page.render(
+        "crossval.html.j2",
         names=list(dict.fromkeys(result.series.name for result in results)),
         head=head,
         body=body,
-        figures={name: _embedded(figure) for name, figure in figures.items()},
+        figures={name: page.embedded(figure) for name, figure in figures.items()},
         provenance=provenance,
         recipes={result.series.folder.name: jobs.to_toml(result.series.recipe) for result in results},
         by_slice=any(result.series.recipe.data.fold_unit == "slice" for result in results),
     )
-
-
-def _embedded(figure: Figure) -> str:
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=150)
-    return base64.b64encode(image.getvalue()).decode()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from ImplantSegLib import __version__
 from ImplantSegLib.errors import InputError
 from ImplantSegLib.files import write_text
 from ImplantSegLib.labels import NAMES, TITLES
+from ImplantSegLib.training import page
 from ImplantSegLib.training.journal import LOG, read_log
 from ImplantSegLib.training.pictures import FOLDER
 
@@ -53,19 +52,13 @@ def write_report(folder: Path) -> Path:
     InputError
         When the folder holds no log of a training.
     """
-    import jinja2
-
     records = read_log(folder)
     if not records:
         raise InputError(f"{folder} holds no {LOG} of a training", "pass the folder that `implantseg train -o` wrote")
     bundle = _bundle(folder)
-    data = resources.files("ImplantSegLib") / "data"
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        (data / "training.html.j2").read_text(encoding="utf-8")
-    )
     made = dict(bundle.provenance) if bundle else {}
-    page = template.render(
-        style=(data / "page.css").read_text(encoding="utf-8"),
+    text = page.render(
+        "training.html.j2",
         version=__version__,
         title=made.get("recipe_name") or folder.name,
         facts=_facts(records, bundle, made),
@@ -77,7 +70,7 @@ def write_report(folder: Path) -> Path:
         recipe=_text(folder / "recipe.toml"),
         provenance=made,
     )
-    write_text(folder / REPORT, page)
+    write_text(folder / REPORT, text)
     return folder / REPORT
 
 
@@ -130,9 +123,7 @@ def _curves(records: list[dict[str, Any]], kept: int | None) -> str:
         axes.grid(alpha=0.3)
         if kept is not None:
             axes.axvline(kept, color="0.3", linestyle="--", linewidth=1)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=130)
-    return base64.b64encode(image.getvalue()).decode()
+    return page.embedded(figure)
 
 
 def _draw(axes: Axes, records: list[dict[str, Any]], names: Mapping[str, str], label: str) -> None:
