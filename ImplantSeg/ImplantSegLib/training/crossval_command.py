@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ImplantSegLib import arguments
+from ImplantSegLib.errors import InputError
 from ImplantSegLib.training.command import packaged_recipes
 
 EXAMPLES = """
@@ -48,6 +50,13 @@ def crossval(argv: list[str]) -> None:
 
     from ImplantSegLib.training.crossval import chosen_folds, collect, plan, train_folds
     from ImplantSegLib.training.crossval_report import as_text, rows, write_summary
+    from ImplantSegLib.training.processes import launched
+
+    if launched(os.environ) != (1, 1):
+        raise InputError(
+            "crossval was started by several processes, which would all write its summary",
+            "train each fold with `implantseg train RECIPE --fold K -o OUT/RECIPE/fold-K`, then crossval --collect",
+        )
 
     overrides = [*options.set, *([f"data.fold_unit={options.by}"] if options.by else [])]
     every = plan(options.recipes, overrides, options.sizes, options.output)

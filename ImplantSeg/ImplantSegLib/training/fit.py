@@ -16,8 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from ImplantSegLib import models, progress
@@ -250,10 +248,6 @@ class Fit:
         network = copy.deepcopy(self.plain)
         network.load_state_dict(self._weights().state_dict())
         return predictor(network, self.fabric.device, self.recipe.run.precision, self.interrupt.check)
-
-    def predict(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-        """Labels uint8 (Y, X) of an image float32 (Y, X)."""
-        return self.predictor()(image).argmax(axis=0).astype(np.uint8)
 
     def _weights(self) -> torch.nn.Module:
         return self.network.module if self.average is None else self.average

@@ -65,8 +65,9 @@ class Journal:
 
     def show(self, pictures: list[Picture], step: int) -> None:
         """Add pictures of validation slices to TensorBoard."""
-        for picture in pictures if self._events else []:
-            assert self._events is not None
+        if self._events is None:
+            return
+        for picture in pictures:
             self._events.add_image(picture.name, picture.pixels, step, dataformats="HWC")
 
     def close(self) -> None:

@@ -154,6 +154,14 @@ def test_a_fold_of_another_recipe_is_refused(trained, again, change):
     assert f"had {change.partition('=')[0]} = " in told
 
 
+def test_several_processes_are_refused(run, tmp_path, monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "a", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    status, _, told = run()
+    assert (status, "started by several processes" in told) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_fold_may_have_been_trained_elsewhere_and_faster(trained):
     status, told, _ = trained("--folds", "0", "--set", "run.workers=3", "--collect")
     assert (status, "mean of 1" in told) == (0, True)

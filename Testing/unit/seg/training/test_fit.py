@@ -386,7 +386,7 @@ def test_validation_slices_smaller_than_the_network_takes_are_filled_up(start, m
     fit = start(changes={"sampling.patch": [64, 64], "model.network": "scaled_unet", "data.axes": [1]})
     small = make_scan(shape=(9, 20, 44))
     image, _ = small.cut(1, 10, slice(None), slice(None))
-    assert fit.predict(image).shape == (9, 44)
+    assert fit.predictor()(image).shape == (4, 9, 44)
 
 
 @pytest.mark.parametrize("name", packaged_recipes())
